@@ -1,0 +1,87 @@
+/* vlog.h: the value log: large values beside the tree, so that no compaction rewrites them.
+ *
+ *   file   := header record*               file NNNNNNNNNN.vlog
+ *   header := magic "RKVVLG01" store_id:16 bytes file_number:fixed64 crc32c:fixed32 zero padding to 64 bytes
+ *   record := crc32c:fixed32 key_size:fixed32 value_size:fixed64 hlc:fixed64 node:fixed32 key value, 4096-aligned when
+ *             value_size >= 64 KiB (so that its blocks can be punched out), else 8-aligned
+ *             crc32c covers key_size, value_size, hlc, node, key, value, file_number and offset
+ *
+ * A value is written before the cell that points to it, and synced before that cell's WAL record is (wal_options.before_sync). A cell never
+ * points to bytes that are not there, except above the durable mark after a power cut, where recovery cuts the log at it.
+ *
+ * Space: the tree reports what died (vlog_add_garbage, from flush and compaction, recorded in the manifest). A sealed file that is all garbage
+ * is deleted; dead values of 64 KiB and more are punched out at once; a file more than half garbage of smaller values is
+ * rewritten: the owner relocates its live records with the same version (cell_compare lets the higher file win).
+ *
+ * Threads: append, read, sync, add_garbage from any thread.
+ */
+#ifndef RKV_LSM_VLOG_H
+#define RKV_LSM_VLOG_H
+
+#include "lsm/cell.h"
+#include "os/os.h"
+
+typedef struct vlog vlog;
+
+typedef struct value_ref {
+    uint64_t file;
+    uint64_t offset; /* of the record */
+    uint64_t size;   /* of the value, bytes */
+    uint32_t key_size;
+} value_ref;
+
+enum { VALUE_REF_SIZE_MAX = 40 };
+
+/* Encode as varints; returns the size. */
+size_t value_ref_encode(uint8_t out[VALUE_REF_SIZE_MAX], const value_ref *ref);
+bool value_ref_decode(slice bytes, value_ref *out);
+
+typedef struct vlog_options {
+    os *os;
+    const char *dir;
+    uint8_t store_id[16];
+    uint64_t file_bytes; /* a file is sealed at this size; default 256 MiB */
+} vlog_options;
+
+typedef struct vlog_file_info {
+    uint64_t number, bytes, garbage;
+} vlog_file_info;
+
+/* Open with the files and garbage counts that the manifest knows; other .vlog files of this store below next_number are adopted
+ * with no garbage (their tail may hold values of lost cells), foreign ones refused. next_number: first free file number. */
+int vlog_open(vlog **out, const vlog_options *options, const vlog_file_info *files, size_t count, uint64_t next_number);
+int vlog_close(vlog *v); /* accepts NULL */
+
+/* Append one value. Writes on the calling thread; many threads append at once (space is reserved under a lock, bytes are not). */
+int vlog_append(vlog *v, slice key, const cell *version, slice value, value_ref *out);
+
+/* Read ref->size bytes of the value into data and check them. nowait: RKV_WOULDBLOCK if the bytes are not in the page cache.
+ * RKV_ECORRUPT, RKV_EIO with file and offset. */
+int vlog_read(vlog *v, const value_ref *ref, slice key, bool nowait, uint8_t *data);
+
+/* Is the record of ref whole and right? RKV_OK or RKV_ECORRUPT. Reads it in pieces. */
+int vlog_check(vlog *v, const value_ref *ref, slice key);
+
+/* Sync every file written since its last sync; a failure is sticky. */
+int vlog_sync(vlog *v);
+
+/* The value of ref is dead (no version shows it any more, and the manifest edit that says so is synced). */
+void vlog_add_garbage(vlog *v, const value_ref *ref);
+
+/* Up to count files, oldest first; returns how many there are. */
+size_t vlog_files(vlog *v, vlog_file_info *out, size_t count);
+
+/* Seal the active file, so that it can be collected. */
+int vlog_seal(vlog *v);
+
+/* Delete sealed files that are all garbage. */
+int vlog_collect(vlog *v, size_t *out_deleted);
+
+/* The sealed file most worth rewriting (garbage above half its bytes, not all); RKV_NOTFOUND if none. */
+int vlog_pick(vlog *v, uint64_t *out_number);
+
+/* Call fn for every record of a file, in order, without its value. */
+typedef int (*vlog_record_fn)(void *context, slice key, const cell *version, const value_ref *ref);
+int vlog_scan(vlog *v, uint64_t number, vlog_record_fn fn, void *context);
+
+#endif
