@@ -1,7 +1,7 @@
 """Run C test programs side by side and say how long each took.
 
-A program passes when it exits with 0 and its last line is "N passed, 0 failed", N above 0: one that stops early, or that runs
-nothing, has not passed. The output of a failed program is shown whole.
+A program passes when it exits with 0 and its last line is "N passed, 0 failed", N above 0: one that stops
+early, or that runs nothing, has not passed. The output of a failed program is shown whole.
 """
 
 import os
