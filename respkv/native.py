@@ -1,14 +1,15 @@
 """The only importer of the compiled module: the C core's handles as thin classes, its statuses as exceptions.
 
-It converts and never decides. native/include/respkv.h is the manual: units, owners, threads. What a method says
-here is only what is different in Python: outcomes that are not faults become None, False or an empty sequence;
-negative statuses raise the NativeError of their code, with the core's text.
+It converts and never decides. native/include/respkv.h is the manual: units, owners, threads. What a
+method says here is only what is different in Python: outcomes that are not faults become None, False or
+an empty sequence; negative statuses raise the NativeError of their code, with the core's text.
 
-Every call releases the GIL, so methods that wait (open, close, flush, verify...) may run in an executor as the
-header allows. A closed handle has no pointer any more: using it raises AttributeError rather than crashing.
+Every call releases the GIL, so methods that wait (open, close, flush, verify...) may run in an executor
+as the header allows. A closed handle has no pointer any more: using it raises AttributeError rather than
+crashing.
 
-Cost: a call is 0.3 to 0.6 µs. Python enters once a tick (Server.poll) and once for each command that C does
-not run.
+Cost: a call is 0.3 to 0.6 µs. Python enters once a tick (Server.poll) and once for each command that C
+does not run.
 """
 
 from __future__ import annotations
