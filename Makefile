@@ -51,9 +51,10 @@ $(VENV)/.dev: $(VENV)/.installed pyproject.toml
 # ---- the C core: a library, one program a test and a benchmark ---------------------------------------------------------
 
 WARNINGS = -Wall -Wextra -Werror
-CFLAGS   = -std=c11 -D_GNU_SOURCE -O2 -g $(WARNINGS)
+CFLAGS   = -std=c11 -D_GNU_SOURCE -O2 -g $(WARNINGS) $(LZ4:-llz4=-DRKV_HAVE_LZ4)
 LDLIBS   = -lpthread -lm $(LZ4)
-LZ4     := $(shell echo '\#include <lz4.h>' | $(CC) -E -x c - >/dev/null 2>&1 && echo -llz4)
+LZ4     := $(shell printf '\#include <lz4.h>\nint main(void) { return !LZ4_versionNumber(); }\n' | \
+                   $(CC) -x c - -llz4 -o /dev/null 2>/dev/null && echo -llz4)
 
 LIBRARY = $(filter-out native/src/api.c,$(NATIVE_SOURCES)) $(filter-out native/tests/test_%,$(wildcard native/tests/*.c))
 TESTS   = $(patsubst native/tests/%.c,%,$(wildcard native/tests/test_*.c))
