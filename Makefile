@@ -53,8 +53,8 @@ $(VENV)/.dev: $(VENV)/.installed pyproject.toml
 WARNINGS = -Wall -Wextra -Werror
 CFLAGS   = -std=c11 -D_GNU_SOURCE -O2 -g $(WARNINGS) $(LZ4:-llz4=-DRKV_HAVE_LZ4)
 LDLIBS   = -lpthread -lm $(LZ4)
-LZ4     := $(shell printf '\#include <lz4.h>\nint main(void) { return !LZ4_versionNumber(); }\n' | \
-                   $(CC) -x c - -llz4 -o /dev/null 2>/dev/null && echo -llz4)
+LZ4     := $(shell echo 'int main(void) { return !LZ4_versionNumber(); }' | \
+                   $(CC) -include lz4.h -x c - -llz4 -o /dev/null 2>/dev/null && echo -llz4)
 
 LIBRARY = $(filter-out native/src/api.c,$(NATIVE_SOURCES)) $(filter-out native/tests/test_%,$(wildcard native/tests/*.c))
 TESTS   = $(patsubst native/tests/%.c,%,$(wildcard native/tests/test_*.c))
