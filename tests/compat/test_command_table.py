@@ -9,11 +9,11 @@ from harness.wire import Fault, Wire
 
 # Issue by issue the list grows; these are the string, key and server commands of one node.
 NAMES = """
-    ping echo hello auth select quit reset client command info config time dbsize shutdown save bgsave lastsave
-    slowlog latency memory debug get set setnx setex psetex getset getdel getex mget mset msetnx append strlen
-    setrange getrange substr incr decr incrby decrby incrbyfloat lcs del unlink exists touch type expire pexpire
-    expireat pexpireat ttl pttl expiretime pexpiretime persist rename renamenx copy move swapdb randomkey keys
-    scan object flushdb flushall dump restore
+ping echo hello auth select quit reset client command info config time dbsize shutdown save bgsave lastsave
+slowlog latency memory debug get set setnx setex psetex getset getdel getex mget mset msetnx append strlen
+setrange getrange substr incr decr incrby decrby incrbyfloat lcs del unlink exists touch type expire pexpire
+expireat pexpireat ttl pttl expiretime pexpiretime persist rename renamenx copy move swapdb randomkey keys
+scan object flushdb flushall dump restore
 """
 COMMANDS = NAMES.split()
 

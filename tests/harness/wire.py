@@ -51,7 +51,7 @@ class Wire:
     def __init__(self, port: int, *, resp: int = 2, timeout_s: float = 20) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.file = self.socket.makefile("rb", 1 << 16)
+        self.file = self.socket.makefile("rb")
         if resp == 3:
             self("HELLO", 3)
 
@@ -120,11 +120,13 @@ class Wire:
 
     def rest(self) -> bytes:
         """Everything until the server closes; for tests that expect it to."""
+        parts = []
         try:
-            everything: bytes = self.file.read()
-            return everything
+            while part := self.file.read1(1 << 16):
+                parts.append(part)
         except ConnectionResetError:
-            return b""
+            pass
+        return b"".join(parts)
 
 
 def decode(reply: bytes) -> Any:
