@@ -3,9 +3,13 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/status.h"
+
+enum { HUGE_PAGE = 2 << 20 };
 
 static atomic_bool armed;
 static atomic_long left;
@@ -33,6 +37,26 @@ void *mem_aligned(size_t alignment, size_t size) {
 
 void mem_free(void *block) {
     free(block);
+}
+
+void *mem_map(size_t size) {
+    if (refused() || size > SIZE_MAX - HUGE_PAGE) return NULL;
+    size_t slack = size >= HUGE_PAGE ? HUGE_PAGE : 0;
+    uint8_t *raw = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (raw == MAP_FAILED) return NULL;
+    if (!slack) return raw;
+    uint8_t *block = (uint8_t *)(((uintptr_t)raw + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
+    size_t pages = (size + 4095) & ~(size_t)4095;
+    size_t all = (size + slack + 4095) & ~(size_t)4095;
+    size_t before = (size_t)(block - raw);
+    if (before) munmap(raw, before);
+    if (all > before + pages) munmap(block + pages, all - before - pages);
+    madvise(block, pages, MADV_HUGEPAGE);
+    return block;
+}
+
+void mem_unmap(void *block, size_t size) {
+    if (block) munmap(block, size);
 }
 
 int alloc_failed(size_t size) {

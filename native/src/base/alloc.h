@@ -13,6 +13,11 @@ void *mem_realloc(void *block, size_t size);      /* on NULL the old block is un
 void *mem_aligned(size_t alignment, size_t size); /* alignment: a power of two >= 8 */
 void mem_free(void *block);                       /* accepts NULL */
 
+/* Whole pages straight from the system: zeroed, resident only once touched, given back at once. From 2 MiB on they are aligned for
+ * huge pages and ask for them; a system that has none gives small ones. size is the same in both calls, > 0. */
+void *mem_map(size_t size);
+void mem_unmap(void *block, size_t size); /* accepts NULL */
+
 /* Set the text "out of memory: size bytes" and return RKV_ENOMEM. */
 int alloc_failed(size_t size);
 
