@@ -2,7 +2,8 @@
  *
  * An iterator stands on an entry (valid) or nowhere. Its key and cell are fields, not calls: they are right after any
  * move, and stay so until the next. status is RKV_OK, or the error that made it invalid; a reader loop checks it once at the
- * end. Keys ascend by unsigned bytes; below the merge a key may come several times, largest version first.
+ * end. Keys ascend by unsigned bytes, and each comes once: two iterators of one store may show different cells of a key, of which
+ * the merge takes the winner.
  * Threads: one at a time per iterator.
  */
 #ifndef RKV_LSM_ITER_H
@@ -29,7 +30,7 @@ struct iter {
 };
 
 /* One iterator over children, in which each key comes once, with its winning cell (tombstones too). Takes the children, also on
- * failure. A loser tree on 8-byte key prefixes; moving costs about log2(count) compares, one when a run of keys comes
+ * failure, but not the array. A loser tree on 8-byte key prefixes; moving costs about log2(count) compares, one when a run of keys comes
  * from one child. Either direction; a change of direction re-seeks the children. */
 int merge_iter_new(iter **out, iter **children, size_t count);
 
