@@ -27,6 +27,9 @@ typedef struct table_options {
     unsigned bloom_bits; /* per key; default 10; 0: no filter */
     enum table_compression compression;
     cache *cache; /* for blocks of data and of partitioned index and filter; may be NULL for builders */
+    /* An open table keeps filter and index in memory, outside the cache, up to this and 2 bytes an entry; what is more goes
+     * through the cache block by block. 0: 1 MiB. */
+    size_t resident_max;
 } table_options;
 
 /* What the manifest keeps of a table. Keys are owned (buf). */
@@ -55,7 +58,8 @@ int table_builder_add(table_builder *b, slice key, const cell *c);
 uint64_t table_builder_size(const table_builder *b);
 uint64_t table_builder_entries(const table_builder *b);
 
-/* Write index, filter and footer, sync and close the file (the caller syncs the directory). Then free b either way. */
+/* Write index, filter and footer, sync and close the file (the caller syncs the directory). Then free b either way; a failure
+ * removes the file too. RKV_EINVAL: nothing was added. */
 int table_builder_finish(table_builder *b, table_props *out);
 
 /* Give up: close and remove the file; free b. Accepts NULL. */
@@ -63,11 +67,16 @@ void table_builder_abort(table_builder *b);
 
 typedef struct table table;
 
-/* Open a table whose size and number the manifest knows. Reads and checks footer and index; RKV_EFORMAT: another store or a newer
- * version; RKV_ECORRUPT: truncated, or bytes that fail their check. One reference. */
+/* Open a table whose size and number the manifest knows. Reads and checks footer and top index; RKV_EFORMAT: another store, a newer
+ * version, or compressed without LZ4 here; RKV_ECORRUPT: truncated, or bytes that fail their check. options->cache is needed. One
+ * reference. */
 int table_open(table **out, const table_options *options, const char *path, uint64_t number, uint64_t size);
 void table_ref(table *t);
 void table_unref(table *t); /* accepts NULL; the last one closes the file */
+
+/* Read the filter and index that stay in memory, unless they are there: for a thread that may wait, before the owner's first get would.
+ * Any thread. RKV_EIO, RKV_ECORRUPT, RKV_ENOMEM. */
+int table_load(table *t);
 
 /* Bytes of memory the table holds outside the cache (index, filter). */
 size_t table_memory(const table *t);

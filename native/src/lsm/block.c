@@ -1,0 +1,286 @@
+/* block.c: see block.h. */
+#include "lsm/block.h"
+
+#include <assert.h>
+
+#include "base/status.h"
+
+/* --- build ------------------------------------------------------------------------------------------------------------- */
+
+typedef struct block_item {
+    uint64_t hlc, expires_at_ms;
+    size_t start; /* of the key in bytes; the payload follows */
+    uint32_t key_size, payload_size;
+    uint32_t node;
+    uint8_t flags, tag;
+} block_item;
+
+static block_item *item_at(const block_builder *b, uint32_t i) {
+    return (block_item *)(void *)b->items.data + i;
+}
+
+static slice item_key(const block_builder *b, uint32_t i) {
+    return slice_of(b->bytes.data + item_at(b, i)->start, item_at(b, i)->key_size);
+}
+
+slice block_builder_first(const block_builder *b) {
+    return item_key(b, 0);
+}
+
+slice block_builder_last(const block_builder *b) {
+    return item_key(b, b->count - 1);
+}
+
+static void builder_reset(block_builder *b) {
+    b->bytes.size = b->items.size = 0;
+    b->count = 0;
+    b->fields_size = 0;
+}
+
+void block_builder_clear(block_builder *b) {
+    buf_clear(&b->bytes);
+    buf_clear(&b->items);
+    *b = (block_builder){0};
+}
+
+/* The bytes that hold v: 0 to 8. */
+static uint8_t bytes_for(uint64_t v) {
+    return v ? (uint8_t)(8 - __builtin_clzll(v) / 8) : 0;
+}
+
+/* A lone entry keeps its whole key, so that readers need not put it together. */
+static size_t stored_prefix(const block_builder *b) {
+    return b->count > 1 ? b->prefix_size : 0;
+}
+
+static size_t entries_size(const block_builder *b) {
+    size_t shared = stored_prefix(b);
+    return shared + b->bytes.size - b->count * shared + b->fields_size +
+           (size_t)b->count * bytes_for(b->max_hlc - b->min_hlc);
+}
+
+size_t block_builder_size(const block_builder *b) {
+    if (!b->count) return 0;
+    size_t entries = entries_size(b);
+    return entries + (size_t)b->count * (1 + (entries > UINT16_MAX ? 4 : 2)) + BLOCK_TAIL_SIZE;
+}
+
+/* Bytes of an entry's flags, key size, node and expiry. */
+static size_t fields_of(const block_builder *b, slice key, const cell *c) {
+    bool other_node = b->count && c->node != b->node;
+    return 1 + (size_t)varint_size(key.size) + (other_node ? 4 : 0) + (c->expires_at_ms ? 8 : 0);
+}
+
+size_t block_builder_size_with(const block_builder *b, slice key, const cell *c) {
+    if (!b->count) return fields_of(b, key, c) + key.size + c->payload.size + 3 + BLOCK_TAIL_SIZE;
+    size_t suffix = key.size - slice_common(slice_of(key.data, key.size), slice_of(b->bytes.data, b->prefix_size));
+    return block_builder_size(b) + fields_of(b, key, c) + bytes_for(b->max_hlc - b->min_hlc) + suffix +
+           c->payload.size + 3;
+}
+
+int block_builder_add(block_builder *b, slice key, uint64_t hash, const cell *c) {
+    assert(!b->count || slice_compare(block_builder_last(b), key) < 0);
+    int rc = buf_reserve(&b->items, sizeof(block_item));
+    if (!rc) rc = buf_reserve(&b->bytes, key.size + c->payload.size);
+    if (rc) return rc;
+    b->fields_size += fields_of(b, key, c);
+    if (!b->count) {
+        b->prefix_size = key.size;
+        b->min_hlc = b->max_hlc = c->hlc;
+        b->node = c->node;
+    } else {
+        b->prefix_size = slice_common(slice_of(b->bytes.data, b->prefix_size), key);
+        if (c->hlc < b->min_hlc) b->min_hlc = c->hlc;
+        if (c->hlc > b->max_hlc) b->max_hlc = c->hlc;
+    }
+    block_item item = {c->hlc,  c->expires_at_ms, b->bytes.size, (uint32_t)key.size, (uint32_t)c->payload.size,
+                       c->node, c->flags,         (uint8_t)hash};
+    memcpy(b->items.data + b->items.size, &item, sizeof item);
+    b->items.size += sizeof item;
+    buf_append(&b->bytes, key.data, key.size); /* reserved above: cannot fail */
+    buf_append(&b->bytes, c->payload.data, c->payload.size);
+    b->count++;
+    return RKV_OK;
+}
+
+/* Write one entry at p; returns the byte after it. May spoil up to 8 bytes behind it. */
+static uint8_t *write_entry(uint8_t *p, const block_builder *b, const block_item *item, size_t shared,
+                            uint8_t hlc_size) {
+    const uint8_t *key = b->bytes.data + item->start;
+    uint8_t flags = item->flags;
+    if (item->node != b->node) flags |= BLOCK_NODE;
+    if (item->expires_at_ms) flags |= BLOCK_EXPIRES;
+    *p++ = flags;
+    p = put_varint(p, item->key_size - shared);
+    put_fixed64(p, item->hlc - b->min_hlc);
+    p += hlc_size;
+    if (flags & BLOCK_NODE) {
+        put_fixed32(p, item->node);
+        p += 4;
+    }
+    if (flags & BLOCK_EXPIRES) {
+        put_fixed64(p, item->expires_at_ms);
+        p += 8;
+    }
+    size_t rest = item->key_size - shared + item->payload_size;
+    if (rest) memcpy(p, key + shared, rest);
+    return p + rest;
+}
+
+static void write_tail(uint8_t *p, const block_builder *b, uint8_t hlc_size, bool wide) {
+    put_fixed64(p, b->min_hlc);
+    put_fixed32(p + 8, b->node);
+    uint16_t count = (uint16_t)b->count, shared = (uint16_t)stored_prefix(b);
+    memcpy(p + 12, &count, 2);
+    memcpy(p + 14, &shared, 2);
+    p[16] = hlc_size;
+    p[17] = wide ? 4 : 2;
+}
+
+int block_builder_finish(block_builder *b, buf *out) {
+    assert(b->count && b->count <= UINT16_MAX && stored_prefix(b) <= UINT16_MAX);
+    /* The bound counts key sizes before the prefix went, whose varints may be longer. */
+    size_t bound = block_builder_size(b) + 4 * (size_t)b->count;
+    int rc = buf_reserve(out, bound + 8);
+    if (rc) return rc;
+    uint8_t *body = out->data + out->size;
+    size_t shared = stored_prefix(b);
+    uint8_t hlc_size = bytes_for(b->max_hlc - b->min_hlc);
+    if (shared) memcpy(body, b->bytes.data, shared);
+    uint8_t *p = body + shared;
+    for (uint32_t i = 0; i < b->count; i++) {
+        block_item *item = item_at(b, i);
+        uint8_t *start = p;
+        p = write_entry(p, b, item, shared, hlc_size);
+        item->start = (size_t)(start - body); /* from here on: where the entry is */
+    }
+    bool wide = (size_t)(p - body) > UINT16_MAX;
+    for (uint32_t i = 0; i < b->count; i++) *p++ = item_at(b, i)->tag;
+    for (uint32_t i = 0; i < b->count; i++, p += wide ? 4 : 2) {
+        uint32_t start = (uint32_t)item_at(b, i)->start;
+        memcpy(p, &start, wide ? 4 : 2);
+    }
+    write_tail(p, b, hlc_size, wide);
+    out->size += (size_t)(p + BLOCK_TAIL_SIZE - body);
+    builder_reset(b);
+    return RKV_OK;
+}
+
+/* --- read -------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t get_fixed16(const uint8_t *p) {
+    uint16_t v;
+    memcpy(&v, p, 2);
+    return v;
+}
+
+bool block_open(block_view *out, slice body) {
+    if (body.size < BLOCK_TAIL_SIZE || body.size > UINT32_MAX) return false;
+    const uint8_t *tail = body.data + body.size - BLOCK_TAIL_SIZE;
+    uint32_t count = get_fixed16(tail + 12);
+    uint32_t prefix_size = get_fixed16(tail + 14);
+    uint8_t hlc_size = tail[16], offset_size = tail[17];
+    size_t table = (size_t)count * (1 + offset_size);
+    size_t before = body.size - BLOCK_TAIL_SIZE;
+    if (!count || hlc_size > 8 || (offset_size != 2 && offset_size != 4)) return false;
+    if (table > before || prefix_size > before - table) return false;
+    uint32_t entries_end = (uint32_t)(before - table);
+    *out = (block_view){
+        .data = body.data,
+        .tags = body.data + entries_end,
+        .offsets = body.data + entries_end + count,
+        .base_hlc = get_fixed64(tail),
+        .hlc_mask = hlc_size ? UINT64_MAX >> (64 - 8 * hlc_size) : 0,
+        .node = get_fixed32(tail + 8),
+        .count = count,
+        .prefix_size = prefix_size,
+        .entries_end = entries_end,
+        .hlc_size = hlc_size,
+        .wide = offset_size == 4,
+    };
+    return true;
+}
+
+static uint32_t offset_at(const block_view *v, uint32_t i) {
+    return v->wide ? get_fixed32(v->offsets + 4 * (size_t)i) : get_fixed16(v->offsets + 2 * (size_t)i);
+}
+
+bool block_get(const block_view *v, uint32_t i, block_entry *out) {
+    uint32_t start = offset_at(v, i);
+    uint32_t end = i + 1 < v->count ? offset_at(v, i + 1) : v->entries_end;
+    if (start < v->prefix_size || end > v->entries_end || start >= end) return false;
+    const uint8_t *p = v->data + start, *entry_end = v->data + end;
+    uint8_t flags = *p++;
+    uint32_t suffix_size;
+    if (flags & ~(CELL_TOMBSTONE | CELL_POINTER | BLOCK_EXPIRES | BLOCK_NODE)) return false;
+    if (p < entry_end && *p < 0x80)
+        suffix_size = *p++;
+    else if (!get_varint32(&p, entry_end, &suffix_size))
+        return false;
+    size_t fields = v->hlc_size + (flags & BLOCK_NODE ? 4u : 0) + (flags & BLOCK_EXPIRES ? 8u : 0);
+    size_t left = (size_t)(entry_end - p);
+    if (fields > left || suffix_size > left - fields) return false;
+    out->cell.flags = flags & (CELL_TOMBSTONE | CELL_POINTER);
+    out->cell.hlc = v->base_hlc + (get_fixed64(p) & v->hlc_mask);
+    p += v->hlc_size;
+    out->cell.node = v->node;
+    out->cell.expires_at_ms = 0;
+    if (flags & BLOCK_NODE) {
+        out->cell.node = get_fixed32(p);
+        p += 4;
+    }
+    if (flags & BLOCK_EXPIRES) {
+        out->cell.expires_at_ms = get_fixed64(p);
+        p += 8;
+    }
+    out->suffix = slice_of(p, suffix_size);
+    out->cell.payload = slice_of(p + suffix_size, left - fields - suffix_size);
+    return true;
+}
+
+/* A bit at the top of every byte of word that is zero, and perhaps of a byte 1 above such a one. */
+static uint64_t zero_bytes(uint64_t word) {
+    return (word - 0x0101010101010101ULL) & ~word & 0x8080808080808080ULL;
+}
+
+enum block_found block_find(const block_view *v, slice key, uint64_t hash, cell *out) {
+    if (key.size < v->prefix_size || !slice_equal(slice_of(key.data, v->prefix_size), block_prefix(v)))
+        return BLOCK_ABSENT;
+    slice suffix = slice_of(key.data + v->prefix_size, key.size - v->prefix_size);
+    uint64_t pattern = (uint8_t)hash * 0x0101010101010101ULL;
+    for (uint32_t group = 0; group < v->count; group += 8) {
+        /* The last load may reach into the offsets: tags are followed by more than 8 bytes. */
+        uint64_t match = zero_bytes(get_fixed64(v->tags + group) ^ pattern);
+        for (; match; match &= match - 1) {
+            uint32_t i = group + (uint32_t)__builtin_ctzll(match) / 8;
+            block_entry e;
+            if (i >= v->count) break;
+            if (!block_get(v, i, &e)) return BLOCK_BAD;
+            if (!slice_equal(e.suffix, suffix)) continue;
+            *out = e.cell;
+            return BLOCK_FOUND;
+        }
+    }
+    return BLOCK_ABSENT;
+}
+
+bool block_lower_bound(const block_view *v, slice target, uint32_t *out) {
+    uint32_t low = 0, high = v->count;
+    slice prefix = block_prefix(v);
+    size_t common = target.size < prefix.size ? target.size : prefix.size;
+    int order = slice_compare(slice_of(target.data, common), prefix);
+    if (order > 0) low = high;
+    if (order < 0) high = low;
+    slice suffix = slice_of(target.data + common, target.size - common);
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        block_entry e;
+        if (!block_get(v, middle, &e)) return false;
+        if (slice_compare(e.suffix, suffix) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *out = low;
+    return true;
+}

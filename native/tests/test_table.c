@@ -1,0 +1,186 @@
+/* test_table.c: a table answers as a sorted array does: get, seek, seek_for_prev, next, prev, for sets of many shapes
+ * and under odd options. Damage and failures: test_table_faults.c. */
+#include "base/alloc.h"
+#include "check.h"
+#include "lsm/table_format.h"
+#include "table_fixture.h"
+
+static uint64_t seed;
+
+/* --- the same answers as the twin -------------------------------------------------------------------------------------- */
+
+static int get(fixture *f, slice key, cell *out, cache_entry **pin) {
+    return table_get(f->table, key, hash_bytes(&f->options.seed, key), false, out, pin);
+}
+
+static void check_get(fixture *f, const twin *t, slice key) {
+    cell got;
+    cache_entry *pin = NULL;
+    size_t i = twin_lower_bound(t, key);
+    bool here = i < t->count && slice_equal(t->entries[i].key, key);
+    CHECK(get(f, key, &got, &pin) == (here ? RKV_OK : RKV_NOTFOUND));
+    CHECK(!here || same_cell(&got, &t->entries[i].cell));
+    CHECK(!here || !table_excludes(f->table, hash_bytes(&f->options.seed, key)));
+    cache_release(f->options.cache, pin);
+}
+
+/* A key near one of the set: itself, shortened, longer by a zero, or with its last byte one off. Valid until the next call. */
+static slice key_near(const twin *t, uint64_t *rng) {
+    static uint8_t key[KEY_SIZE_MAX + 1];
+    slice base = t->entries[draw_below(rng, t->count)].key;
+    if (base.size) memcpy(key, base.data, base.size);
+    switch (draw_below(rng, 5)) {
+    case 0: return slice_of(key, base.size ? draw_below(rng, base.size) : 0);
+    case 1:
+        if (base.size == KEY_SIZE_MAX) return slice_of(key, base.size);
+        key[base.size] = 0;
+        return slice_of(key, base.size + 1);
+    case 2:
+        if (base.size) key[base.size - 1]++;
+        return slice_of(key, base.size);
+    case 3:
+        if (base.size) key[base.size - 1]--;
+        return slice_of(key, base.size);
+    default: return slice_of(key, base.size);
+    }
+}
+
+static void check_gets(fixture *f, const twin *t, uint64_t *rng) {
+    for (size_t i = 0; i < t->count; i++) check_get(f, t, t->entries[i].key);
+    for (int i = 0; i < 2000; i++) check_get(f, t, key_near(t, rng));
+}
+
+/* it must stand on entry i, or nowhere for one outside. */
+static void check_at(const iter *it, const twin *t, size_t i) {
+    CHECK(it->status == RKV_OK);
+    CHECK(it->valid == (i < t->count));
+    if (!it->valid) return;
+    CHECK(slice_equal(it->key, t->entries[i].key));
+    CHECK(same_cell(&it->cell, &t->entries[i].cell));
+}
+
+static void check_walks(fixture *f, const twin *t, bool scan) {
+    iter *it;
+    OK(table_iter_new(&it, f->table, scan));
+    CHECK(!it->valid);
+    it->ops->seek(it, slice_of(NULL, 0));
+    for (size_t i = 0; i < t->count; i++, it->ops->next(it)) check_at(it, t, i);
+    check_at(it, t, t->count);
+    it->ops->seek_for_prev(it, slice_of(NULL, 0));
+    for (size_t i = t->count; i-- > 0; it->ops->prev(it)) check_at(it, t, i);
+    check_at(it, t, t->count);
+    iter_close(it);
+}
+
+static void check_seeks(fixture *f, const twin *t, bool scan, uint64_t *rng) {
+    iter *it;
+    OK(table_iter_new(&it, f->table, scan));
+    for (int round = 0; round < 600; round++) {
+        slice target = key_near(t, rng);
+        size_t at = twin_lower_bound(t, target);
+        if (!target.size || draw_below(rng, 2)) {
+            it->ops->seek(it, target);
+        } else {
+            it->ops->seek_for_prev(it, target);
+            at = at ? at - 1 : t->count;
+        }
+        check_at(it, t, at);
+        for (size_t steps = draw_below(rng, 40); steps && it->valid; steps--) {
+            bool forward = draw_below(rng, 3) || draw_below(rng, 2);
+            if (forward)
+                it->ops->next(it);
+            else
+                it->ops->prev(it);
+            at = forward ? at + 1 : at ? at - 1 : t->count;
+            check_at(it, t, at);
+        }
+        if (!it->valid || !it->key.size) continue;
+        /* Its own key is a target like any other. */
+        it->ops->seek_for_prev(it, it->key);
+        at = at ? at - 1 : t->count;
+        check_at(it, t, at);
+        if (it->valid && it->key.size) it->ops->seek(it, it->key);
+        check_at(it, t, at);
+    }
+    iter_close(it);
+}
+
+/* --- the props --------------------------------------------------------------------------------------------------------- */
+
+static void check_props(const table_props *p, const twin *t) {
+    table_props e = {.min_hlc = UINT64_MAX, .min_expires_ms = UINT64_MAX};
+    for (size_t i = 0; i < t->count; i++) {
+        const cell *c = &t->entries[i].cell;
+        e.tombstones += c->flags & CELL_TOMBSTONE;
+        e.value_bytes += t->entries[i].key.size + c->payload.size;
+        if (c->hlc < e.min_hlc) e.min_hlc = c->hlc;
+        if (c->hlc > e.max_hlc) e.max_hlc = c->hlc;
+        if (!c->expires_at_ms) continue;
+        e.expiring++;
+        if (c->expires_at_ms < e.min_expires_ms) e.min_expires_ms = c->expires_at_ms;
+        if (c->expires_at_ms > e.max_expires_ms) e.max_expires_ms = c->expires_at_ms;
+    }
+    if (!e.expiring) e.min_expires_ms = 0;
+    CHECK(p->number == FIXTURE_NUMBER && p->entries == t->count && p->tombstones == e.tombstones);
+    CHECK(p->expiring == e.expiring && p->value_bytes == e.value_bytes);
+    CHECK(p->min_hlc == e.min_hlc && p->max_hlc == e.max_hlc);
+    CHECK(p->min_expires_ms == e.min_expires_ms && p->max_expires_ms == e.max_expires_ms);
+    CHECK(slice_equal(buf_slice(&p->smallest), t->entries[0].key));
+    CHECK(slice_equal(buf_slice(&p->largest), t->entries[t->count - 1].key));
+}
+
+static void check_whole_file(fixture *f) {
+    uint8_t *data;
+    size_t size;
+    OK(os_read_file(f->options.os, FIXTURE_PATH, SIZE_MAX / 2, &data, &size));
+    CHECK(size == f->props.size);
+    CHECK(crc32c(0, data, size) == f->props.crc);
+    mem_free(data);
+    table_props again;
+    OK(table_read_props(f->table, &again));
+    CHECK(again.crc == f->props.crc && again.size == f->props.size);
+    table_props_clear(&again);
+    OK(table_verify(f->table, f->props.crc));
+    CHECK(table_verify(f->table, f->props.crc ^ 1) == RKV_ECORRUPT);
+}
+
+static void check_all(const twin *t, const table_options *options, uint64_t *rng) {
+    fixture f = fixture_new(t, options);
+    table_props from_footer;
+    check_props(&f.props, t);
+    OK(table_read_props(f.table, &from_footer));
+    check_props(&from_footer, t);
+    table_props_clear(&from_footer);
+    check_whole_file(&f);
+    check_gets(&f, t, rng);
+    for (int scan = 0; scan < 2; scan++) {
+        check_walks(&f, t, scan);
+        check_seeks(&f, t, scan, rng);
+    }
+    cache_stats stats;
+    cache_get_stats(f.options.cache, &stats);
+    CHECK(stats.pinned == 0);
+    fixture_free(&f);
+}
+
+static void test_twins(void) {
+    uint64_t rng = seed;
+    for (int shape = 0; shape < SET_SHAPES; shape++) {
+        twin t = twin_new(shape, seed);
+        for (int variant = 0; variant < 4; variant++) {
+            table_options o = fixture_options();
+            if (variant == 1) o.compression = TABLE_LZ4;
+            if (variant == 2) o.resident_max = 1, o.block_bytes = 256, o.bloom_bits = 4;
+            if (variant == 3)
+                o.bloom_bits = 0, o.block_bytes = 16 * 1024, o.compression = TABLE_LZ4, o.resident_max = 1;
+            check_all(&t, &o, &rng);
+        }
+        twin_free(&t);
+    }
+}
+
+int main(void) {
+    seed = test_seed();
+    RUN(test_twins);
+    return check_done();
+}
