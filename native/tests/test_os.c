@@ -383,6 +383,27 @@ static void test_failed_sync_loses_silently(void) {
     os_fault_free(f);
 }
 
+/* ... unless they are written once more, even the same. */
+static void test_rewriting_heals_a_failed_sync(void) {
+    for (int again = 0; again < 2; again++) {
+        machine(1);
+        put("a", "first", true);
+        OK(o->ops->sync_dir(o, root));
+        os_file *file = must_open("a", OS_WRITE);
+        OK(file->ops->write_at(file, 0, "FIRST", 5));
+        for (int i = 0; i < 2; i++) {
+            os_fault_fail(f, FAULT_SYNC, NULL, 0, RKV_EIO, false);
+            CHECK(file->ops->sync(file) == RKV_EIO);
+        }
+        if (again) OK(file->ops->write_at(file, 0, "FIRST", 5));
+        OK(file->ops->sync(file));
+        OK(file->ops->close(file));
+        os_fault_reboot(f, FAULT_CUT_DROP, 1);
+        CHECK(holds("a", again ? "FIRST" : "first"));
+        os_fault_free(f);
+    }
+}
+
 static void test_failing_calls(void) {
     machine(1);
     put("a", "1234", true);
@@ -698,6 +719,7 @@ int main(void) {
     RUN(test_unsynced_renames);
     RUN(test_sync_dir_is_per_directory);
     RUN(test_failed_sync_loses_silently);
+    RUN(test_rewriting_heals_a_failed_sync);
     RUN(test_failing_calls);
     RUN(test_crash_at_a_call);
     RUN(test_space_limit);

@@ -105,7 +105,7 @@ static void cut_file(disk_node *n, enum fault_cut model, disk_random *r) {
         if (disk_sector_dirty(n, s) && !disk_sector_same(&left, &n->now, s) && chance(r, 4)) fill_garbage(&left, s, r);
     disk_content_drop(&n->now);
     disk_content_drop(&n->disk);
-    disk_content_drop(&n->lost);
+    disk_lost_forget(n);
     n->now = disk_content_share(&left);
     n->disk = left;
 }

@@ -56,7 +56,7 @@ void disk_unref(disk *d, disk_node *n) {
     entries_clear(d, &n->entries_disk);
     disk_content_drop(&n->now);
     disk_content_drop(&n->disk);
-    disk_content_drop(&n->lost);
+    disk_lost_forget(n);
     free(n->holes);
     free(n);
 }
@@ -311,7 +311,11 @@ static disk_node *node_clone(disk *d, disk_node *n) {
     disk_node *copy = node_new(d, n->dir);
     copy->now = n->maps ? disk_content_copy(&n->now, 0) : disk_content_share(&n->now);
     copy->disk = disk_content_share(&n->disk);
-    copy->lost = disk_content_share(&n->lost);
+    if (n->lost_sectors) {
+        uint64_t count = (n->lost.size + SECTOR - 1) / SECTOR;
+        copy->lost = disk_content_share(&n->lost);
+        copy->lost_sectors = memcpy(disk_take(NULL, (size_t)count), n->lost_sectors, (size_t)count);
+    }
     if (n->hole_blocks) {
         copy->holes = take_zeroed((size_t)n->hole_blocks);
         memcpy(copy->holes, n->holes, (size_t)n->hole_blocks);

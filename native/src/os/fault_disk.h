@@ -9,7 +9,8 @@
  *   2. A sync of a file says nothing about its directory entry, a sync of a directory nothing about its files.
  *   3. A rename, create, link or unlink happens whole or not at all. Unsynced ones may survive in any combination in which
  *      each still makes sense (an unlink may survive the rename before it, but not the create of its own name).
- *   4. After a failed sync the cache keeps its bytes and never writes them: they are clean to it (fsync, ATC'20).
+ *   4. After a failed sync the cache keeps its bytes and never writes them, for they are clean to it (fsync, ATC'20), until
+ *      they are written anew, be it with the same bytes.
  *   5. Same calls and same seeds, same bytes.
  *
  * Contents are reference-counted blobs, copied when written while shared, so that a sync and a clone of the whole disk cost
@@ -133,9 +134,12 @@ struct disk_node {
     bool dir, counted;
     uint64_t locked;                        /* the boot whose process has it locked, or 0; kept by os_fault.c */
     disk_entries entries_now, entries_disk; /* directories */
-    disk_content now, disk, lost; /* files; lost: the cache at the last failed sync, what will never be written */
-    unsigned maps;                /* now.blob must not move */
-    uint8_t *holes;               /* one byte for each block below hole_blocks: punched out and not written since */
+    disk_content now, disk;                 /* files */
+    /* After a failed sync: the cache then, and one byte for each of its sectors that was dirty and is unwritten since. */
+    disk_content lost;
+    uint8_t *lost_sectors;
+    unsigned maps;  /* now.blob must not move */
+    uint8_t *holes; /* one byte for each block below hole_blocks: punched out and not written since */
     uint64_t hole_blocks;
     disk_node *twin; /* during disk_clone */
 };
@@ -154,6 +158,7 @@ struct disk {
     size_t change_count, change_capacity;
 };
 
+void disk_lost_forget(disk_node *n);
 uint64_t disk_node_used(const disk_node *n);
 void *disk_take(void *block, size_t size); /* realloc that never fails */
 

@@ -124,6 +124,7 @@ void disk_write(disk_node *n, uint64_t offset, const void *data, size_t size) {
         memset(n->now.blob->data + offset, 0, size);
     if (end > n->now.size) n->now.size = end;
     for (uint64_t b = offset / BLOCK; b < blocks_of(end) && b < n->hole_blocks; b++) n->holes[b] = 0;
+    for (uint64_t s = offset / SECTOR; s * SECTOR < end && s * SECTOR < n->lost.size; s++) n->lost_sectors[s] = 0;
 }
 
 void disk_resize(disk_node *n, uint64_t size) {
@@ -159,7 +160,8 @@ uint64_t disk_sector_count(const disk_node *n) {
 
 bool disk_sector_dirty(const disk_node *n, uint64_t s) {
     if (disk_sector_same(&n->now, &n->disk, s)) return false;
-    return !n->lost.blob || !disk_sector_same(&n->now, &n->lost, s);
+    bool lost = s * SECTOR < n->lost.size && n->lost_sectors[s];
+    return !lost || !disk_sector_same(&n->now, &n->lost, s);
 }
 
 void disk_sync(disk_node *n) {
@@ -176,8 +178,19 @@ void disk_sync(disk_node *n) {
 }
 
 void disk_sync_failed(disk_node *n) {
-    disk_content_drop(&n->lost);
+    uint64_t count = (n->now.size + SECTOR - 1) / SECTOR;
+    uint8_t *sectors = memset(disk_take(NULL, (size_t)count), 0, (size_t)count);
+    /* What an earlier failure lost and nobody wrote since stays lost. */
+    for (uint64_t s = 0; s < count; s++) sectors[s] = !disk_sector_same(&n->now, &n->disk, s);
+    disk_lost_forget(n);
+    n->lost_sectors = sectors;
     n->lost = n->maps ? disk_content_copy(&n->now, 0) : disk_content_share(&n->now);
+}
+
+void disk_lost_forget(disk_node *n) {
+    disk_content_drop(&n->lost);
+    free(n->lost_sectors);
+    n->lost_sectors = NULL;
 }
 
 uint8_t *disk_map(disk_node *n, disk_blob **out_blob) {

@@ -178,9 +178,11 @@ static int posix_map(os_file *file, size_t size, uint8_t **out) {
     if (fstatfs(f->fd, &info)) return status_errno(errno, "%s: statfs", f->path);
     if (!mapping_is_safe((long)info.f_type))
         return status_set(RKV_EINVAL, "%s: not mapped: unknown file system %#lx", f->path, (long)info.f_type);
-    /* Populating a shared mapping reads the pages in without dirtying them: no store waits for the disk, and nothing
-     * is written back that nobody wrote. */
-    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, f->fd, 0);
+    /* The pages are read ahead but not mapped in. A page mapped in for reading faults again at its first store, which
+     * costs more than one fault for the store (145 against 20 ns for a 132-byte record on 6.18, where one fault brings in
+     * a large folio); mapping in for writing would dirty, and so write, the whole file. */
+    posix_will_need(file, 0, size);
+    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
     if (base == MAP_FAILED) return status_errno(errno, "%s: map %zu bytes", f->path, size);
     *out = base;
     return RKV_OK;
