@@ -387,22 +387,22 @@ static void test_reservations(void) {
     OK(memtable_new(&m, 1 << 20, &seed));
     CHECK(memtable_reserve(m, SIZE_MAX / 64, 0) == RKV_ETOOBIG);
     CHECK(memtable_reserve(m, 1, SIZE_MAX) == RKV_ETOOBIG);
-    /* What one reservation covers can be applied to the last byte, without an allocation. */
-    begin_random("reservations");
-    for (int round = 0; round < 30; round++) {
-        size_t count = 1 + draw(500), bytes = count * 4;
-        for (size_t i = 0; i < count; i++) bytes += i % 7;
-        if (memtable_reserve(m, count, bytes) != RKV_OK) break;
+    memtable_unref(m);
+    /* What one reservation covers can be applied to the last byte, without an allocation: entries that waste all they may. */
+    for (size_t count = 1; count < 3000; count = count * 3 / 2 + 1) {
+        OK(memtable_new(&m, 0, &seed));
+        OK(memtable_reserve(m, count, count * (4 + 5)));
         alloc_fail_after(0);
         for (uint32_t i = 0; i < count; i++) {
             uint8_t key[4];
-            put_fixed32(key, (uint32_t)round << 16 | i);
-            c = (cell){.hlc = 1, .expires_at_ms = 5, .payload = slice_of(large, i % 7)};
+            put_fixed32(key, i);
+            c = (cell){.hlc = 1, .expires_at_ms = 5, .payload = slice_of(large, 5)};
             CHECK(memtable_apply(m, slice_of(key, 4), hash_of(slice_of(key, 4)), &c) == RKV_OK);
         }
         alloc_fail_after(-1);
+        CHECK(memtable_reserve(m, 1, 0) == RKV_ETOOBIG);
+        memtable_unref(m);
     }
-    memtable_unref(m);
     mem_free(large);
 }
 
