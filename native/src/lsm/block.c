@@ -59,10 +59,13 @@ static size_t entries_size(const block_builder *b) {
            (size_t)b->count * bytes_for(b->max_hlc - b->min_hlc);
 }
 
+static size_t offset_size(const block_builder *b) {
+    return BLOCK_HEAD_SIZE + (size_t)b->count * 3 + entries_size(b) > UINT16_MAX ? 4 : 2;
+}
+
 size_t block_builder_size(const block_builder *b) {
     if (!b->count) return 0;
-    size_t entries = entries_size(b);
-    return entries + (size_t)b->count * (1 + (entries > UINT16_MAX ? 4 : 2)) + BLOCK_TAIL_SIZE;
+    return BLOCK_HEAD_SIZE + (size_t)b->count * (1 + offset_size(b)) + entries_size(b) + BLOCK_PAD;
 }
 
 /* Bytes of an entry's flags, key size, node and expiry. */
@@ -72,7 +75,7 @@ static size_t fields_of(const block_builder *b, slice key, const cell *c) {
 }
 
 size_t block_builder_size_with(const block_builder *b, slice key, const cell *c) {
-    if (!b->count) return fields_of(b, key, c) + key.size + c->payload.size + 3 + BLOCK_TAIL_SIZE;
+    if (!b->count) return fields_of(b, key, c) + key.size + c->payload.size + 3 + BLOCK_HEAD_SIZE + BLOCK_PAD;
     size_t suffix = key.size - slice_common(slice_of(key.data, key.size), slice_of(b->bytes.data, b->prefix_size));
     return block_builder_size(b) + fields_of(b, key, c) + bytes_for(b->max_hlc - b->min_hlc) + suffix +
            c->payload.size + 3;
@@ -103,7 +106,7 @@ int block_builder_add(block_builder *b, slice key, uint64_t hash, const cell *c)
     return RKV_OK;
 }
 
-/* Write one entry at p; returns the byte after it. May spoil up to 8 bytes behind it. */
+/* Write one entry at p; returns the byte after it. May spoil up to 8 bytes behind that. */
 static uint8_t *write_entry(uint8_t *p, const block_builder *b, const block_item *item, size_t shared,
                             uint8_t hlc_size) {
     const uint8_t *key = b->bytes.data + item->start;
@@ -127,41 +130,36 @@ static uint8_t *write_entry(uint8_t *p, const block_builder *b, const block_item
     return p + rest;
 }
 
-static void write_tail(uint8_t *p, const block_builder *b, uint8_t hlc_size, bool wide) {
+static void write_head(uint8_t *p, const block_builder *b, uint8_t hlc_size, size_t offset_bytes) {
     put_fixed64(p, b->min_hlc);
     put_fixed32(p + 8, b->node);
     uint16_t count = (uint16_t)b->count, shared = (uint16_t)stored_prefix(b);
     memcpy(p + 12, &count, 2);
     memcpy(p + 14, &shared, 2);
     p[16] = hlc_size;
-    p[17] = wide ? 4 : 2;
+    p[17] = (uint8_t)offset_bytes;
 }
 
 int block_builder_finish(block_builder *b, buf *out) {
     assert(b->count && b->count <= UINT16_MAX && stored_prefix(b) <= UINT16_MAX);
-    /* The bound counts key sizes before the prefix went, whose varints may be longer. */
-    size_t bound = block_builder_size(b) + 4 * (size_t)b->count;
-    int rc = buf_reserve(out, bound + 8);
+    /* An upper bound, since a key's size takes fewer bytes without the prefix; the pad covers what write_entry spoils. */
+    int rc = buf_reserve(out, block_builder_size(b));
     if (rc) return rc;
-    uint8_t *body = out->data + out->size;
-    size_t shared = stored_prefix(b);
+    size_t shared = stored_prefix(b), offset_bytes = offset_size(b);
     uint8_t hlc_size = bytes_for(b->max_hlc - b->min_hlc);
-    if (shared) memcpy(body, b->bytes.data, shared);
-    uint8_t *p = body + shared;
-    for (uint32_t i = 0; i < b->count; i++) {
-        block_item *item = item_at(b, i);
-        uint8_t *start = p;
-        p = write_entry(p, b, item, shared, hlc_size);
-        item->start = (size_t)(start - body); /* from here on: where the entry is */
+    uint8_t *body = out->data + out->size, *tag = body + BLOCK_HEAD_SIZE, *offset = tag + b->count;
+    uint8_t *p = offset + b->count * offset_bytes;
+    write_head(body, b, hlc_size, offset_bytes);
+    if (shared) memcpy(p, b->bytes.data, shared);
+    p += shared;
+    for (uint32_t i = 0; i < b->count; i++, offset += offset_bytes) {
+        uint32_t start = (uint32_t)(p - body);
+        *tag++ = item_at(b, i)->tag;
+        memcpy(offset, &start, offset_bytes);
+        p = write_entry(p, b, item_at(b, i), shared, hlc_size);
     }
-    bool wide = (size_t)(p - body) > UINT16_MAX;
-    for (uint32_t i = 0; i < b->count; i++) *p++ = item_at(b, i)->tag;
-    for (uint32_t i = 0; i < b->count; i++, p += wide ? 4 : 2) {
-        uint32_t start = (uint32_t)item_at(b, i)->start;
-        memcpy(p, &start, wide ? 4 : 2);
-    }
-    write_tail(p, b, hlc_size, wide);
-    out->size += (size_t)(p + BLOCK_TAIL_SIZE - body);
+    memset(p, 0, BLOCK_PAD);
+    out->size += (size_t)(p + BLOCK_PAD - body);
     builder_reset(b);
     return RKV_OK;
 }
@@ -175,28 +173,26 @@ static uint32_t get_fixed16(const uint8_t *p) {
 }
 
 bool block_open(block_view *out, slice body) {
-    if (body.size < BLOCK_TAIL_SIZE || body.size > UINT32_MAX) return false;
-    const uint8_t *tail = body.data + body.size - BLOCK_TAIL_SIZE;
-    uint32_t count = get_fixed16(tail + 12);
-    uint32_t prefix_size = get_fixed16(tail + 14);
-    uint8_t hlc_size = tail[16], offset_size = tail[17];
-    size_t table = (size_t)count * (1 + offset_size);
-    size_t before = body.size - BLOCK_TAIL_SIZE;
-    if (!count || hlc_size > 8 || (offset_size != 2 && offset_size != 4)) return false;
-    if (table > before || prefix_size > before - table) return false;
-    uint32_t entries_end = (uint32_t)(before - table);
+    if (body.size < BLOCK_HEAD_SIZE + BLOCK_PAD || body.size > UINT32_MAX) return false;
+    const uint8_t *head = body.data;
+    uint32_t count = get_fixed16(head + 12), prefix_size = get_fixed16(head + 14);
+    uint8_t hlc_size = head[16], offset_bytes = head[17];
+    size_t entries = BLOCK_HEAD_SIZE + (size_t)count * (1 + offset_bytes) + prefix_size;
+    if (!count || hlc_size > 8 || (offset_bytes != 2 && offset_bytes != 4)) return false;
+    if (entries > body.size - BLOCK_PAD) return false;
     *out = (block_view){
         .data = body.data,
-        .tags = body.data + entries_end,
-        .offsets = body.data + entries_end + count,
-        .base_hlc = get_fixed64(tail),
+        .tags = head + BLOCK_HEAD_SIZE,
+        .offsets = head + BLOCK_HEAD_SIZE + count,
+        .base_hlc = get_fixed64(head),
         .hlc_mask = hlc_size ? UINT64_MAX >> (64 - 8 * hlc_size) : 0,
-        .node = get_fixed32(tail + 8),
+        .node = get_fixed32(head + 8),
         .count = count,
         .prefix_size = prefix_size,
-        .entries_end = entries_end,
+        .entries = (uint32_t)entries,
+        .end = (uint32_t)(body.size - BLOCK_PAD),
         .hlc_size = hlc_size,
-        .wide = offset_size == 4,
+        .wide = offset_bytes == 4,
     };
     return true;
 }
@@ -207,8 +203,8 @@ static uint32_t offset_at(const block_view *v, uint32_t i) {
 
 bool block_get(const block_view *v, uint32_t i, block_entry *out) {
     uint32_t start = offset_at(v, i);
-    uint32_t end = i + 1 < v->count ? offset_at(v, i + 1) : v->entries_end;
-    if (start < v->prefix_size || end > v->entries_end || start >= end) return false;
+    uint32_t end = i + 1 < v->count ? offset_at(v, i + 1) : v->end;
+    if (start < v->entries || end > v->end || start >= end) return false;
     const uint8_t *p = v->data + start, *entry_end = v->data + end;
     uint8_t flags = *p++;
     uint32_t suffix_size;
@@ -249,7 +245,7 @@ enum block_found block_find(const block_view *v, slice key, uint64_t hash, cell 
     slice suffix = slice_of(key.data + v->prefix_size, key.size - v->prefix_size);
     uint64_t pattern = (uint8_t)hash * 0x0101010101010101ULL;
     for (uint32_t group = 0; group < v->count; group += 8) {
-        /* The last load may reach into the offsets: tags are followed by more than 8 bytes. */
+        /* The last load may reach beyond the tags, not beyond the body: the pad is longer. */
         uint64_t match = zero_bytes(get_fixed64(v->tags + group) ^ pattern);
         for (; match; match &= match - 1) {
             uint32_t i = group + (uint32_t)__builtin_ctzll(match) / 8;

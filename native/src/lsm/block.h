@@ -49,7 +49,8 @@ typedef struct block_view {
     uint64_t base_hlc, hlc_mask;
     uint32_t node;
     uint32_t count; /* >= 1 */
-    uint32_t prefix_size, entries_end;
+    uint32_t prefix_size;
+    uint32_t entries, end; /* where the first begins and the last ends */
     uint8_t hlc_size;
     bool wide; /* offsets of 4 bytes */
 } block_view;
@@ -66,7 +67,7 @@ bool block_open(block_view *out, slice body);
 bool block_get(const block_view *v, uint32_t i, block_entry *out);
 
 static inline slice block_prefix(const block_view *v) {
-    return slice_of(v->data, v->prefix_size);
+    return slice_of(v->data + v->entries - v->prefix_size, v->prefix_size);
 }
 
 enum block_found { BLOCK_ABSENT, BLOCK_FOUND, BLOCK_BAD };

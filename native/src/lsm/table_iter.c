@@ -14,7 +14,7 @@ enum {
     AHEAD_MIN = 32 * 1024,
     AHEAD_MAX = 256 * 1024,
     ATTEMPTS = 2,
-    COPY = 16, /* a suffix is copied in a step of this size, and the rest if it is longer */
+    COPY = BLOCK_PAD, /* a suffix is copied in a step of this size, and the rest if it is longer */
 };
 
 typedef struct table_iter {
@@ -111,7 +111,7 @@ static int join_key(table_iter *it, slice suffix) {
         int rc = buf_reserve(&it->key, suffix.size + COPY);
         if (rc) return rc;
     }
-    /* A body has more than COPY bytes behind its last suffix. */
+    /* The block's pad makes room for a copy of COPY bytes from any suffix. */
     uint8_t *to = it->key.data + prefix_size;
     memcpy(to, suffix.data, COPY);
     if (suffix.size > COPY) memcpy(to + COPY, suffix.data + COPY, suffix.size - COPY);
