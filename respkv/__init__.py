@@ -1,0 +1,3 @@
+"""respkv: a durable key-value store that Redis clients talk to without a change."""
+
+__version__ = "0.1.0"
