@@ -50,7 +50,8 @@ static uint8_t bytes_for(uint64_t v) {
 
 /* A lone entry keeps its whole key, so that readers need not put it together. */
 static size_t stored_prefix(const block_builder *b) {
-    return b->count > 1 ? b->prefix_size : 0;
+    if (b->count == 1) return 0;
+    return b->prefix_size < UINT16_MAX ? b->prefix_size : UINT16_MAX;
 }
 
 static size_t entries_size(const block_builder *b) {
@@ -141,7 +142,7 @@ static void write_head(uint8_t *p, const block_builder *b, uint8_t hlc_size, siz
 }
 
 int block_builder_finish(block_builder *b, buf *out) {
-    assert(b->count && b->count <= UINT16_MAX && stored_prefix(b) <= UINT16_MAX);
+    assert(b->count && b->count <= UINT16_MAX);
     /* An upper bound, since a key's size takes fewer bytes without the prefix; the pad covers what write_entry spoils. */
     int rc = buf_reserve(out, block_builder_size(b));
     if (rc) return rc;
@@ -240,8 +241,7 @@ static uint64_t zero_bytes(uint64_t word) {
 }
 
 enum block_found block_find(const block_view *v, slice key, uint64_t hash, cell *out) {
-    if (key.size < v->prefix_size || !slice_equal(slice_of(key.data, v->prefix_size), block_prefix(v)))
-        return BLOCK_ABSENT;
+    if (key.size < v->prefix_size || !bytes_equal(key.data, block_prefix(v).data, v->prefix_size)) return BLOCK_ABSENT;
     slice suffix = slice_of(key.data + v->prefix_size, key.size - v->prefix_size);
     uint64_t pattern = (uint8_t)hash * 0x0101010101010101ULL;
     for (uint32_t group = 0; group < v->count; group += 8) {
@@ -252,7 +252,7 @@ enum block_found block_find(const block_view *v, slice key, uint64_t hash, cell 
             block_entry e;
             if (i >= v->count) break;
             if (!block_get(v, i, &e)) return BLOCK_BAD;
-            if (!slice_equal(e.suffix, suffix)) continue;
+            if (e.suffix.size != suffix.size || !bytes_equal(e.suffix.data, suffix.data, suffix.size)) continue;
             *out = e.cell;
             return BLOCK_FOUND;
         }

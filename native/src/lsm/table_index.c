@@ -155,12 +155,11 @@ static int separator_reached(const index_view *v, uint32_t i, slice own) {
 
 bool index_find(const index_view *v, slice key, uint32_t *out) {
     *out = 0;
-    slice prefix = slice_of(v->prefix, v->prefix_size);
-    size_t common = key.size < prefix.size ? key.size : prefix.size;
-    int order = slice_compare(slice_of(key.data, common), prefix);
-    if (order > 0) *out = v->count - 1;
-    if (order) return true;
-    slice own = slice_from(key, prefix.size);
+    if (key.size < v->prefix_size || !bytes_equal(key.data, v->prefix, v->prefix_size)) {
+        if (slice_compare(key, slice_of(v->prefix, v->prefix_size)) > 0) *out = v->count - 1;
+        return true;
+    }
+    slice own = slice_from(key, v->prefix_size);
     uint64_t head = head_of(own);
     uint32_t high = count_below(v, head, true);
     if (!high) return true;
