@@ -118,8 +118,9 @@ static int open_top(table *t) {
 }
 
 static void plan_resident(table *t, size_t resident_max) {
-    uint64_t limit = resident_max ? resident_max : RESIDENT_MAX_DEFAULT;
-    if (t->footer.entries < limit / RESIDENT_PER_ENTRY) limit = t->footer.entries * RESIDENT_PER_ENTRY;
+    uint64_t limit = resident_max ? resident_max : RESIDENT_MAX_DEFAULT, share = RESIDENT_MIN;
+    if (t->footer.entries > RESIDENT_MIN / RESIDENT_PER_ENTRY) share = t->footer.entries * RESIDENT_PER_ENTRY;
+    if (share < limit) limit = share;
     uint64_t filter_size = t->footer.index_offset - t->footer.filter_offset;
     uint64_t index_size = t->footer.top_offset - t->footer.index_offset;
     t->keep_filter = filter_size && filter_size <= limit;

@@ -62,7 +62,7 @@
  * --- in memory ----------------------------------------------------------------------------------------------------------
  *
  * An open table holds top. Filter and index are loaded at the first use and kept, outside the cache, while together they
- * take at most table_options.resident_max and RESIDENT_PER_ENTRY bytes an entry; else the index, and if it is still too much
+ * take at most table_options.resident_max and RESIDENT_PER_ENTRY bytes an entry (or RESIDENT_MIN); else the index, and if it is still too much
  * the filter too, goes through the cache, block by block. (100-byte values: 1.25 + 0.6 bytes an entry; 1 KiB values: the
  * index, 2.5 bytes an entry, goes through the cache.)
  */
@@ -97,6 +97,7 @@ enum {
     FOOTER_END_SIZE = 20, /* size, crc32c, version, magic */
 
     RESIDENT_PER_ENTRY = 2,
+    RESIDENT_MIN = 4096,
     RESIDENT_MAX_DEFAULT = 1024 * 1024,
 };
 
