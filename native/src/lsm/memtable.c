@@ -85,10 +85,14 @@ static _Atomic uint64_t *index_find(const memtable *m, const key_index *x, slice
     uint32_t tag = (uint32_t)(hash >> 32);
     for (uint64_t i = tag >> x->shift;; i = (i + 1) & x->mask) {
         uint64_t value = atomic_load_explicit(&x->slots[i], memory_order_acquire);
-        if (value == 0 || (value >> 32 == tag && slice_equal(entry_key(entry_at(m, (uint32_t)value)), key))) {
-            *out_value = value;
-            return &x->slots[i];
+        if (value && value >> 32 != tag) continue;
+        if (value) {
+            const entry *e = entry_at(m, (uint32_t)value);
+            entry_prefetch(e);
+            if (!slice_equal(entry_key(e), key)) continue;
         }
+        *out_value = value;
+        return &x->slots[i];
     }
 }
 

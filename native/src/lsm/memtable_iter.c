@@ -11,7 +11,7 @@
 #include "base/status.h"
 #include "lsm/memtable_parts.h"
 
-enum { AHEAD = 8 }; /* items whose entries are fetched before they are reached */
+enum { AHEAD = 16 }; /* items whose entries are asked for before they are reached */
 
 typedef struct memtable_iter {
     iter it;
@@ -37,12 +37,6 @@ static bool cursor_before(void *context, uint32_t a, uint32_t b) {
     return c->descending ? order > 0 : order < 0;
 }
 
-static void prefetch_entry(const memtable *m, const run_item *item) {
-    const char *at = (const char *)entry_at(m, item->unit);
-    __builtin_prefetch(at);
-    __builtin_prefetch(at + 64);
-}
-
 /* Pass over what the mark excludes, and say where cursor i stands. */
 static merge_node cursor_node(memtable_iter *c, uint32_t i) {
     const run *r = c->runs[i];
@@ -51,13 +45,13 @@ static merge_node cursor_node(memtable_iter *c, uint32_t i) {
         while (at > 0 && r->items[at - 1].unit >= c->mark) at--;
         c->position[i] = at;
         if (at == 0) return merge_node_ended(i);
-        if (at > AHEAD) prefetch_entry(c->m, &r->items[at - 1 - AHEAD]);
+        if (at > AHEAD) entry_prefetch(entry_at(c->m, r->items[at - 1 - AHEAD].unit));
         return merge_node_of(i, r->items[at - 1].prefix, true);
     }
     while (at < r->count && r->items[at].unit >= c->mark) at++;
     c->position[i] = at;
     if (at == r->count) return merge_node_ended(i);
-    if (r->count - at > AHEAD) prefetch_entry(c->m, &r->items[at + AHEAD]);
+    if (r->count - at > AHEAD) entry_prefetch(entry_at(c->m, r->items[at + AHEAD].unit));
     return merge_node_of(i, r->items[at].prefix, false);
 }
 

@@ -16,7 +16,7 @@
 #include "base/coding.h"
 #include "base/slice.h"
 
-enum { MERGE_ENDED = 1u << 31, MERGE_STREAK = 2 };
+enum { MERGE_ENDED = 1u << 31, MERGE_STREAK = 3 };
 
 typedef struct merge_node {
     uint64_t prefix;
@@ -95,10 +95,16 @@ static inline void merge_update(merge_tree *t, merge_node now) {
     }
     merge_node winner = now;
     for (uint32_t i = merge_parent_of_leaf(t); i > 0; i /= 2) {
-        if (!merge_before(t, &t->nodes[i], &winner)) continue;
-        merge_node loser = winner;
-        winner = t->nodes[i];
-        t->nodes[i] = loser;
+        merge_node *loser = &t->nodes[i];
+        bool swap = loser->prefix < winner.prefix;
+        if (__builtin_expect(loser->prefix == winner.prefix, 0)) swap = merge_before(t, loser, &winner);
+        /* Who wins is a coin toss, which no branch can foresee: exchange by arithmetic. */
+        uint64_t prefixes = (loser->prefix ^ winner.prefix) & -(uint64_t)swap;
+        uint32_t sources = (loser->source ^ winner.source) & -(uint32_t)swap;
+        loser->prefix ^= prefixes;
+        winner.prefix ^= prefixes;
+        loser->source ^= sources;
+        winner.source ^= sources;
     }
     t->streak = winner.source == now.source ? t->streak + 1 : 0;
     t->top = winner;
