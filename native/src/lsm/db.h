@@ -49,7 +49,8 @@ typedef struct db_options {
     uint64_t compaction_rate;      /* bytes a second; 0: no limit */
     unsigned read_threads;         /* pool; default 4; 0 with background false */
     bool background;               /* false: no threads at all, db_step does the work (tests, simulation) */
-    bool read_only;                /* open without writing anything: verify, inspection */
+    uint64_t horizon; /* of every slot until db_set_horizon; default UINT64_MAX: no replica lacks anything */
+    bool read_only;   /* open without writing anything: verify, inspection */
     /* Called while recovering, at most a few times a second, on the opening thread; may be NULL. */
     void (*progress)(void *context, uint64_t done_bytes, uint64_t all_bytes);
     void *context;
@@ -109,14 +110,14 @@ void db_set_sync(db *d, enum wal_policy policy);
 
 /* How long the owner should hold back writers now, in microseconds per MiB of user writes: 0 while the background keeps up, rising smoothly
  * with the debt; UINT64_MAX: stop until db_event_fd tells. */
-uint64_t db_write_delay(const db *d);
+uint64_t db_write_delay(db *d);
 
 /* --- read ---------------------------------------------------------------------------------------------------------------- */
 
 typedef struct db_value {
-    cell cell;        /* payload inline, or a value_ref if CELL_POINTER */
-    cache_entry *pin; /* private */
-    db_view *view;    /* private */
+    cell cell;               /* payload inline, or a value_ref if CELL_POINTER */
+    cache_entry *pin;        /* private */
+    struct picture *picture; /* private */
 } db_value;
 
 /* The winner of key (owner). RKV_OK, RKV_NOTFOUND, RKV_WOULDBLOCK (only if nowait), RKV_EIO, RKV_ECORRUPT. Release after RKV_OK. */

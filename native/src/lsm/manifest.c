@@ -284,19 +284,28 @@ struct manifest {
     os *os;
     os_file *file;
     uint64_t number;
-    uint64_t size; /* good bytes: what a failed append left behind them is written over */
+    uint64_t size; /* good bytes */
     uint64_t snapshot_size;
     bool failed;
 };
 
+/* Take back what a write without room has left behind the good bytes: a whole edit may be among it. */
+static int manifest_cut(manifest *m) {
+    int rc = m->file->ops->truncate(m->file, m->size);
+    return rc ? rc : m->file->ops->sync(m->file);
+}
+
 /* Write a record and what else is in bytes at the end of the file, and sync. */
 static int manifest_write(manifest *m, const buf *bytes) {
     int rc = m->file->ops->write_at(m->file, m->size, bytes->data, bytes->size);
-    if (rc == RKV_ENOSPC) return rc;
+    if (rc == RKV_ENOSPC) {
+        m->failed = manifest_cut(m) != RKV_OK;
+        return m->failed ? RKV_EIO : rc;
+    }
     if (rc == RKV_OK) rc = m->file->ops->sync(m->file);
     if (rc) {
         m->failed = true;
-        return rc;
+        return rc == RKV_ENOSPC ? RKV_EIO : rc; /* of a sync it is final, too */
     }
     m->size += bytes->size;
     return RKV_OK;
@@ -364,6 +373,14 @@ int manifest_append(manifest *m, const edit *e) {
     buf_clear(&bytes);
     if (rc == RKV_OK) manifest_mark(m);
     return rc;
+}
+
+void manifest_remove(os *o, const char *dir, uint64_t number) {
+    char name[40];
+    char path[PATH_SIZE];
+    manifest_name(name, number);
+    store_path(path, dir, name);
+    o->ops->unlink(o, path);
 }
 
 uint64_t manifest_number(const manifest *m) {

@@ -65,13 +65,15 @@ typedef struct manifest manifest;
 int manifest_create(manifest **out, os *o, const char *dir, const store_identity *identity, uint64_t number,
                     const edit *image, bool *out_unknown);
 
-/* Append and sync one edit. RKV_ENOSPC: call again with the same edit once there is room (its bytes may be in the file already). RKV_ENOMEM: nothing
- * written. Other errors are final: the edit may or may not be durable, and every later append returns RKV_EREADONLY. */
+/* Append and sync one edit. RKV_ENOSPC, RKV_ENOMEM: the file is as before (synced), later appends may work. Other errors are final: the edit may or may
+ * not be durable, and every later append returns RKV_EREADONLY. */
 int manifest_append(manifest *m, const edit *e);
 
 uint64_t manifest_number(const manifest *m);
 uint64_t manifest_size(const manifest *m);          /* bytes */
 uint64_t manifest_snapshot_size(const manifest *m); /* of them the snapshot */
-int manifest_close(manifest *m);                    /* accepts NULL; does not sync */
+/* Unlink MANIFEST-number, which CURRENT does not name any more; what stays is removed at the next open. */
+void manifest_remove(os *o, const char *dir, uint64_t number);
+int manifest_close(manifest *m); /* accepts NULL; does not sync */
 
 #endif
