@@ -84,4 +84,11 @@ int vlog_pick(vlog *v, uint64_t *out_number);
 typedef int (*vlog_record_fn)(void *context, slice key, const cell *version, const value_ref *ref);
 int vlog_scan(vlog *v, uint64_t number, vlog_record_fn fn, void *context);
 
+/* The bytes that the record of ref takes in its file, as vlog_add_garbage counts them. Pure. */
+uint64_t vlog_record_size(const value_ref *ref);
+
+/* Delete a sealed file into which no cell that can win points any more, whatever its garbage count (the store has moved what lived in it).
+ * Later garbage of it is ignored. RKV_NOTFOUND: there is no such file. */
+int vlog_remove(vlog *v, uint64_t number);
+
 #endif
