@@ -2,7 +2,8 @@
  * and under odd options. Damage and failures: test_table_faults.c. */
 #include "base/alloc.h"
 #include "check.h"
-#include "lsm/table_format.h"
+#include "lsm/block.h"
+#include "lsm/table_read.h"
 #include "table_fixture.h"
 
 static uint64_t seed;
@@ -179,8 +180,122 @@ static void test_twins(void) {
     }
 }
 
+/* --- what costs ---------------------------------------------------------------------------------------------------------- */
+
+/* A block is as large as it should be, holds at least 8 entries if 16 KiB can, and large entries are alone. */
+static void check_layout(fixture *f, const twin *t, size_t target) {
+    index_cursor at = {0};
+    size_t i = 0, blocks = 0;
+    for (int rc = index_cursor_first(f->table, &at); !rc; rc = index_cursor_next(f->table, &at), blocks++) {
+        cache_entry *pin;
+        block_view v;
+        size_t largest = 0;
+        OK(table_cached_body(f->table, at.offset, at.size, false, &pin));
+        size_t size = cache_size(pin);
+        CHECK(block_open(&v, slice_of(cache_data(pin), size)));
+        cache_release(f->options.cache, pin);
+        for (uint32_t k = 0; k < v.count; k++, i++) {
+            size_t entry = t->entries[i].key.size + t->entries[i].cell.payload.size;
+            if (entry > largest) largest = entry;
+        }
+        CHECK(largest <= target ? size <= target || (size <= BLOCK_STRETCH_MAX && v.count <= BLOCK_ENTRIES_MIN)
+                                : v.count == 1);
+        if (i == t->count) continue;
+        /* The next entry was not let in, for a reason; it might have cost the others their prefix and shorter versions. */
+        size_t next = t->entries[i].key.size + t->entries[i].cell.payload.size;
+        size_t grown = size + next + 32 + v.count * (v.prefix_size + 8);
+        CHECK(largest > target || next > target || grown > BLOCK_STRETCH_MAX ||
+              (v.count >= BLOCK_ENTRIES_MIN && grown > target));
+    }
+    CHECK(i == t->count && blocks > 3);
+    index_cursor_clear(f->table, &at);
+}
+
+static void test_layout(void) {
+    static const enum set_shape shapes[] = {SET_SLOTS, SET_BIG_VALUES, SET_TINY, SET_LONG_KEYS};
+    for (size_t i = 0; i < 4; i++) {
+        twin t = twin_new(shapes[i], seed);
+        for (size_t k = 0; shapes[i] == SET_BIG_VALUES && k < t.count; k++) /* many of 1 KiB and of 3 */
+            if (k % 8 && t.entries[k].cell.payload.size > 3000)
+                t.entries[k].cell.payload.size = k / 40 % 2 ? 1000 : 3000;
+        table_options o = fixture_options();
+        fixture f = fixture_new(&t, &o);
+        check_layout(&f, &t, BLOCK_BYTES_DEFAULT);
+        fixture_free(&f);
+        twin_free(&t);
+    }
+}
+
+/* Two bytes an entry, and the top of the index. */
+static void test_memory(void) {
+    static const enum set_shape shapes[] = {SET_SLOTS, SET_TINY, SET_PREFIXED, SET_BIG_VALUES};
+    for (size_t i = 0; i < 4; i++) {
+        twin t = twin_new(shapes[i], seed);
+        for (size_t resident_max = 0; resident_max < 2; resident_max++) {
+            table_options o = fixture_options();
+            o.resident_max = resident_max;
+            fixture f = fixture_new(&t, &o);
+            size_t before = table_memory(f.table);
+            CHECK(before <= 1024);
+            OK(table_load(f.table));
+            size_t kept = table_memory(f.table) - before;
+            CHECK(resident_max ? kept == 0 : kept > 0);
+            CHECK(kept <= 64 + (2 * t.count > RESIDENT_MIN ? 2 * t.count : RESIDENT_MIN));
+            fixture_free(&f);
+        }
+        twin_free(&t);
+    }
+}
+
+/* A scan reads in large steps, in either direction, and leaves the cache alone. */
+static void test_scan_reads(void) {
+    twin t = twin_new(SET_SLOTS, seed);
+    table_options o = fixture_options();
+    fixture f = fixture_new(&t, &o);
+    OK(table_load(f.table));
+    for (int backwards = 0; backwards < 2; backwards++) {
+        cache_stats before, after;
+        iter *it;
+        size_t seen = 0;
+        uint64_t reads = os_fault_calls(f.disk, FAULT_READ);
+        cache_get_stats(f.options.cache, &before);
+        OK(table_iter_new(&it, f.table, true));
+        if (backwards)
+            for (it->ops->seek_for_prev(it, slice_of(NULL, 0)); it->valid; it->ops->prev(it)) seen++;
+        else
+            for (it->ops->seek(it, slice_of(NULL, 0)); it->valid; it->ops->next(it)) seen++;
+        OK(it->status);
+        iter_close(it);
+        cache_get_stats(f.options.cache, &after);
+        CHECK(seen == t.count && after.inserts == before.inserts);
+        reads = os_fault_calls(f.disk, FAULT_READ) - reads;
+        CHECK(f.props.size > 200 * 1024 && reads >= 3 && reads <= 5); /* 32, 64, 128, 256 KiB */
+    }
+    fixture_free(&f);
+    twin_free(&t);
+}
+
+/* A filter that does not know the keys, as under another store's seed, is seen by verify. */
+static void test_verify_filter(void) {
+    twin t = twin_new(SET_SLOTS, seed);
+    table_options o = fixture_options();
+    fixture f = fixture_new(&t, &o);
+    table *other;
+    f.options.seed.k0++;
+    OK(table_open(&other, &f.options, FIXTURE_PATH, FIXTURE_NUMBER, f.props.size));
+    CHECK(table_verify(other, f.props.crc) == RKV_ECORRUPT);
+    CHECK(strstr(status_text(), "filter"));
+    table_unref(other);
+    fixture_free(&f);
+    twin_free(&t);
+}
+
 int main(void) {
     seed = test_seed();
     RUN(test_twins);
+    RUN(test_layout);
+    RUN(test_memory);
+    RUN(test_scan_reads);
+    RUN(test_verify_filter);
     return check_done();
 }

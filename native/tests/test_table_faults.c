@@ -266,6 +266,36 @@ static void test_misdirected(void) {
     small_free(&f, &all);
 }
 
+/* The same block of a table that differs in its number only: as if a write had gone to the wrong file. */
+static void test_other_file(void) {
+    twin all;
+    fixture f = small_fixture(0, &all);
+    table_builder *b;
+    table_props props;
+    index_cursor at = {0};
+    uint8_t *theirs;
+    size_t size;
+    OK(table_builder_new(&b, &f.options, "t/other.sst", FIXTURE_NUMBER + 1));
+    for (size_t i = 0; i < all.count; i++) OK(table_builder_add(b, all.entries[i].key, &all.entries[i].cell));
+    OK(table_builder_finish(b, &props));
+    table_props_clear(&props);
+    OK(os_read_file(f.options.os, "t/other.sst", SIZE_MAX / 2, &theirs, &size));
+    CHECK(size == f.props.size);
+    for (int rc = index_cursor_first(f.table, &at); !rc; rc = index_cursor_next(f.table, &at)) {
+        uint8_t mine[8192];
+        CHECK(at.size <= sizeof mine);
+        read_bytes(&f, at.offset, mine, at.size);
+        CHECK(memcmp(mine, theirs + at.offset, at.size - 4) == 0);
+        patch(&f, at.offset, theirs + at.offset, at.size);
+        CHECK(read_all(&f, &all, ALLOW_DAMAGE) == RKV_ECORRUPT);
+        patch(&f, at.offset, mine, at.size);
+    }
+    index_cursor_clear(f.table, &at);
+    OK(read_all(&f, &all, 0));
+    mem_free(theirs);
+    small_free(&f, &all);
+}
+
 static void test_other_number(void) {
     twin all;
     fixture f = small_fixture(0, &all);
@@ -571,6 +601,7 @@ int main(void) {
     RUN(test_truncations);
     RUN(test_cut_under_reader);
     RUN(test_misdirected);
+    RUN(test_other_file);
     RUN(test_other_number);
     RUN(test_other_store);
     RUN(test_newer_version);

@@ -28,19 +28,18 @@ slice block_builder_first(const block_builder *b) {
 }
 
 slice block_builder_last(const block_builder *b) {
-    return item_key(b, b->count - 1);
+    return item_key(b, b->totals.count - 1);
 }
 
 static void builder_reset(block_builder *b) {
     b->bytes.size = b->items.size = 0;
-    b->count = 0;
-    b->fields_size = 0;
+    b->totals = (block_totals){0};
 }
 
 void block_builder_clear(block_builder *b) {
     buf_clear(&b->bytes);
     buf_clear(&b->items);
-    *b = (block_builder){0};
+    builder_reset(b);
 }
 
 /* The bytes that hold v: 0 to 8. */
@@ -48,76 +47,87 @@ static uint8_t bytes_for(uint64_t v) {
     return v ? (uint8_t)(8 - __builtin_clzll(v) / 8) : 0;
 }
 
+static uint8_t hlc_size(const block_totals *t) {
+    return bytes_for(t->max_hlc - t->min_hlc);
+}
+
 /* A lone entry keeps its whole key, so that readers need not put it together. */
-static size_t stored_prefix(const block_builder *b) {
-    if (b->count == 1) return 0;
-    return b->prefix_size < UINT16_MAX ? b->prefix_size : UINT16_MAX;
+static size_t stored_prefix(const block_totals *t) {
+    if (t->count == 1) return 0;
+    return t->prefix_size < UINT16_MAX ? t->prefix_size : UINT16_MAX;
 }
 
-static size_t entries_size(const block_builder *b) {
-    size_t shared = stored_prefix(b);
-    return shared + b->bytes.size - b->count * shared + b->fields_size +
-           (size_t)b->count * bytes_for(b->max_hlc - b->min_hlc);
+static size_t entries_size(const block_totals *t) {
+    return t->bytes - (t->count - 1) * stored_prefix(t) + t->fields_size + (size_t)t->count * hlc_size(t);
 }
 
-static size_t offset_size(const block_builder *b) {
-    return BLOCK_HEAD_SIZE + (size_t)b->count * 3 + entries_size(b) > UINT16_MAX ? 4 : 2;
+static size_t offset_size(const block_totals *t) {
+    return BLOCK_HEAD_SIZE + (size_t)t->count * 3 + entries_size(t) > UINT16_MAX ? 4 : 2;
+}
+
+static size_t body_size(const block_totals *t) {
+    if (!t->count) return 0;
+    return BLOCK_HEAD_SIZE + (size_t)t->count * (1 + offset_size(t)) + entries_size(t) + BLOCK_PAD;
+}
+
+/* The totals with one more entry; prefix: what the keys so far begin with alike. */
+static block_totals totals_with(const block_totals *t, slice prefix, slice key, const cell *c) {
+    block_totals sum = *t;
+    if (!t->count) {
+        sum.node = c->node;
+        sum.prefix_size = key.size;
+        sum.min_hlc = sum.max_hlc = c->hlc;
+    } else {
+        sum.prefix_size = slice_common(prefix, key);
+        if (c->hlc < t->min_hlc) sum.min_hlc = c->hlc;
+        if (c->hlc > t->max_hlc) sum.max_hlc = c->hlc;
+    }
+    sum.count++;
+    sum.bytes += key.size + c->payload.size;
+    sum.fields_size += 1 + (size_t)varint_size(key.size) + (c->node != sum.node ? 4 : 0) + (c->expires_at_ms ? 8 : 0);
+    return sum;
+}
+
+/* The first key, at the start of the bytes, as far as all share it. */
+static slice shared_prefix(const block_builder *b) {
+    return slice_of(b->bytes.data, b->totals.prefix_size);
 }
 
 size_t block_builder_size(const block_builder *b) {
-    if (!b->count) return 0;
-    return BLOCK_HEAD_SIZE + (size_t)b->count * (1 + offset_size(b)) + entries_size(b) + BLOCK_PAD;
-}
-
-/* Bytes of an entry's flags, key size, node and expiry. */
-static size_t fields_of(const block_builder *b, slice key, const cell *c) {
-    bool other_node = b->count && c->node != b->node;
-    return 1 + (size_t)varint_size(key.size) + (other_node ? 4 : 0) + (c->expires_at_ms ? 8 : 0);
+    return body_size(&b->totals);
 }
 
 size_t block_builder_size_with(const block_builder *b, slice key, const cell *c) {
-    if (!b->count) return fields_of(b, key, c) + key.size + c->payload.size + 3 + BLOCK_HEAD_SIZE + BLOCK_PAD;
-    size_t suffix = key.size - slice_common(slice_of(key.data, key.size), slice_of(b->bytes.data, b->prefix_size));
-    return block_builder_size(b) + fields_of(b, key, c) + bytes_for(b->max_hlc - b->min_hlc) + suffix +
-           c->payload.size + 3;
+    block_totals sum = totals_with(&b->totals, shared_prefix(b), key, c);
+    return body_size(&sum);
 }
 
 int block_builder_add(block_builder *b, slice key, uint64_t hash, const cell *c) {
-    assert(!b->count || slice_compare(block_builder_last(b), key) < 0);
+    assert(!b->totals.count || slice_compare(block_builder_last(b), key) < 0);
     int rc = buf_reserve(&b->items, sizeof(block_item));
     if (!rc) rc = buf_reserve(&b->bytes, key.size + c->payload.size);
     if (rc) return rc;
-    b->fields_size += fields_of(b, key, c);
-    if (!b->count) {
-        b->prefix_size = key.size;
-        b->min_hlc = b->max_hlc = c->hlc;
-        b->node = c->node;
-    } else {
-        b->prefix_size = slice_common(slice_of(b->bytes.data, b->prefix_size), key);
-        if (c->hlc < b->min_hlc) b->min_hlc = c->hlc;
-        if (c->hlc > b->max_hlc) b->max_hlc = c->hlc;
-    }
+    b->totals = totals_with(&b->totals, shared_prefix(b), key, c);
     block_item item = {c->hlc,  c->expires_at_ms, b->bytes.size, (uint32_t)key.size, (uint32_t)c->payload.size,
                        c->node, c->flags,         (uint8_t)hash};
     memcpy(b->items.data + b->items.size, &item, sizeof item);
     b->items.size += sizeof item;
     buf_append(&b->bytes, key.data, key.size); /* reserved above: cannot fail */
     buf_append(&b->bytes, c->payload.data, c->payload.size);
-    b->count++;
     return RKV_OK;
 }
 
 /* Write one entry at p; returns the byte after it. May spoil up to 8 bytes behind that. */
 static uint8_t *write_entry(uint8_t *p, const block_builder *b, const block_item *item, size_t shared,
-                            uint8_t hlc_size) {
+                            uint8_t version_size) {
     const uint8_t *key = b->bytes.data + item->start;
     uint8_t flags = item->flags;
-    if (item->node != b->node) flags |= BLOCK_NODE;
+    if (item->node != b->totals.node) flags |= BLOCK_NODE;
     if (item->expires_at_ms) flags |= BLOCK_EXPIRES;
     *p++ = flags;
     p = put_varint(p, item->key_size - shared);
-    put_fixed64(p, item->hlc - b->min_hlc);
-    p += hlc_size;
+    put_fixed64(p, item->hlc - b->totals.min_hlc);
+    p += version_size;
     if (flags & BLOCK_NODE) {
         put_fixed32(p, item->node);
         p += 4;
@@ -131,33 +141,34 @@ static uint8_t *write_entry(uint8_t *p, const block_builder *b, const block_item
     return p + rest;
 }
 
-static void write_head(uint8_t *p, const block_builder *b, uint8_t hlc_size, size_t offset_bytes) {
-    put_fixed64(p, b->min_hlc);
-    put_fixed32(p + 8, b->node);
-    uint16_t count = (uint16_t)b->count, shared = (uint16_t)stored_prefix(b);
+static void write_head(uint8_t *p, const block_totals *t) {
+    put_fixed64(p, t->min_hlc);
+    put_fixed32(p + 8, t->node);
+    uint16_t count = (uint16_t)t->count, shared = (uint16_t)stored_prefix(t);
     memcpy(p + 12, &count, 2);
     memcpy(p + 14, &shared, 2);
-    p[16] = hlc_size;
-    p[17] = (uint8_t)offset_bytes;
+    p[16] = hlc_size(t);
+    p[17] = (uint8_t)offset_size(t);
 }
 
 int block_builder_finish(block_builder *b, buf *out) {
-    assert(b->count && b->count <= UINT16_MAX);
-    /* An upper bound, since a key's size takes fewer bytes without the prefix; the pad covers what write_entry spoils. */
-    int rc = buf_reserve(out, block_builder_size(b));
+    const block_totals *t = &b->totals;
+    assert(t->count && t->count <= UINT16_MAX);
+    /* An upper bound; the pad covers what write_entry spoils. */
+    int rc = buf_reserve(out, body_size(t));
     if (rc) return rc;
-    size_t shared = stored_prefix(b), offset_bytes = offset_size(b);
-    uint8_t hlc_size = bytes_for(b->max_hlc - b->min_hlc);
-    uint8_t *body = out->data + out->size, *tag = body + BLOCK_HEAD_SIZE, *offset = tag + b->count;
-    uint8_t *p = offset + b->count * offset_bytes;
-    write_head(body, b, hlc_size, offset_bytes);
+    size_t shared = stored_prefix(t), offset_bytes = offset_size(t);
+    uint8_t version_size = hlc_size(t);
+    uint8_t *body = out->data + out->size, *tag = body + BLOCK_HEAD_SIZE, *offset = tag + t->count;
+    uint8_t *p = offset + t->count * offset_bytes;
+    write_head(body, t);
     if (shared) memcpy(p, b->bytes.data, shared);
     p += shared;
-    for (uint32_t i = 0; i < b->count; i++, offset += offset_bytes) {
+    for (uint32_t i = 0; i < t->count; i++, offset += offset_bytes) {
         uint32_t start = (uint32_t)(p - body);
         *tag++ = item_at(b, i)->tag;
         memcpy(offset, &start, offset_bytes);
-        p = write_entry(p, b, item_at(b, i), shared, hlc_size);
+        p = write_entry(p, b, item_at(b, i), shared, version_size);
     }
     memset(p, 0, BLOCK_PAD);
     out->size += (size_t)(p + BLOCK_PAD - body);

@@ -13,20 +13,31 @@
 
 /* --- build ------------------------------------------------------------------------------------------------------------- */
 
+/* What decides the size of a body, of the entries so far. */
+typedef struct block_totals {
+    uint32_t count;
+    uint32_t node;      /* of the first entry */
+    size_t bytes;       /* of keys and payloads */
+    size_t fields_size; /* of flags, key sizes, nodes and expiries */
+    size_t prefix_size; /* what the keys begin with alike */
+    uint64_t min_hlc, max_hlc;
+} block_totals;
+
 /* Entries wait here until the block is closed, since prefix and smallest version are known only then. Zeroed: empty. */
 typedef struct block_builder {
+    block_totals totals;
     buf bytes; /* keys and payloads, end to end */
     buf items; /* struct block_item, one an entry */
-    uint32_t count;
-    size_t prefix_size; /* what the keys so far begin with alike */
-    size_t fields_size; /* of the entries: flags, sizes, nodes and expiries */
-    uint64_t min_hlc, max_hlc;
-    uint32_t node; /* of the first entry */
 } block_builder;
 
 void block_builder_clear(block_builder *b);
 
-/* Bytes of the body as it stands, and about what it would have with one more entry. */
+static inline uint32_t block_builder_count(const block_builder *b) {
+    return b->totals.count;
+}
+
+/* Bytes of the body as it stands, and as it would be with one more entry; up to 4 an entry too many where keys are of 128 bytes
+ * and more. */
 size_t block_builder_size(const block_builder *b);
 size_t block_builder_size_with(const block_builder *b, slice key, const cell *c);
 

@@ -130,10 +130,10 @@ static int close_block(table_builder *b) {
 /* Is the open block to be closed before this entry? */
 static bool block_is_full(const table_builder *b, slice key, const cell *c) {
     size_t target = b->options.block_bytes;
-    if (!b->block.count) return false;
+    if (!block_builder_count(&b->block)) return false;
     size_t size = block_builder_size_with(&b->block, key, c);
     if (size <= target) return false;
-    if (b->block.count >= BLOCK_ENTRIES_MIN || key.size + c->payload.size > target) return true;
+    if (block_builder_count(&b->block) >= BLOCK_ENTRIES_MIN || key.size + c->payload.size > target) return true;
     return size > (target > BLOCK_STRETCH_MAX ? target : BLOCK_STRETCH_MAX);
 }
 
@@ -142,7 +142,7 @@ static int add_entry(table_builder *b, slice key, const cell *c) {
     int rc = RKV_OK;
     if (!b->props.entries) rc = buf_append(&b->props.smallest, key.data, key.size);
     if (!rc && block_is_full(b, key, c)) rc = close_block(b);
-    assert(b->block.count || !b->last_key.size || slice_compare(buf_slice(&b->last_key), key) < 0);
+    assert(block_builder_count(&b->block) || !b->last_key.size || slice_compare(buf_slice(&b->last_key), key) < 0);
     if (!rc && b->options.bloom_bits) rc = buf_append(&b->hashes, &hash, sizeof hash);
     if (!rc) rc = block_builder_add(&b->block, key, hash, c);
     if (!rc && key.size + c->payload.size > b->options.block_bytes) rc = close_block(b);
@@ -246,7 +246,7 @@ static int write_footer(table_builder *b, table_footer *f) {
 static int write_rest(table_builder *b) {
     if (!b->props.entries) return status_set(RKV_EINVAL, "%s: a table without entries", b->path);
     table_footer f = {.filter = bloom_shape_of(b->hashes.size / 8, b->options.bloom_bits)};
-    int rc = b->block.count ? close_block(b) : RKV_OK;
+    int rc = block_builder_count(&b->block) ? close_block(b) : RKV_OK;
     if (!rc) rc = close_index(b);
     if (!rc) rc = buf_append(&b->props.largest, b->last_key.data, b->last_key.size);
     f.filter_offset = file_offset(b);
