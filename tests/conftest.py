@@ -2,12 +2,18 @@
 
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.process import Server, redis, respkv
+
+
+def pytest_configure() -> None:
+    """A SIGTERM ends the run as Ctrl-C does: the fixtures end the servers that they started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture
