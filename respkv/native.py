@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple
 
 from respkv._native import CData, ffi, lib
+from respkv.errors import RespkvError
 
 SYNC_ALWAYS, SYNC_EVERYSEC, SYNC_NO = 0, 1, 2
 TOMBSTONE = 1
+STORED_DATABASES = 256
 
 # Which fields Server.client_set changes.
 CLIENT_DB, CLIENT_RESP, CLIENT_AUTH, CLIENT_NAME = 1, 2, 4, 8
@@ -30,7 +32,7 @@ CLIENT_LIBRARY, CLIENT_NO_EVICT, CLIENT_NO_TOUCH, CLIENT_REPLY = 16, 32, 64, 128
 REPLY_ON, REPLY_OFF, REPLY_SKIP = 0, 1, 2
 
 
-class NativeError(Exception):
+class NativeError(RespkvError):
     """A negative status of the core; str() is the core's text, code its number."""
 
     code: ClassVar[int] = 0
@@ -206,12 +208,35 @@ class Entry(NamedTuple):
     expires_at_ms: int
 
 
+class Population(NamedTuple):
+    """The live keys of one stored database."""
+
+    keys: int = 0
+    expiring: int = 0
+    ttl_sum_ms: int = 0
+    """Of the keys that expire, together."""
+
+
+@dataclass(frozen=True)
+class Census:
+    """How many keys each stored database has at one moment."""
+
+    now_ms: int
+    databases: dict[int, Population] = field(default_factory=dict)
+    next_expiry_ms: int = 0
+    """When the first of the counted keys expires; 0: none will. Until then only writes change the count."""
+
+    def of(self, db: int) -> Population:
+        """Return the population of a stored database."""
+        return self.databases.get(db, Population())
+
+
 def _fill(out: CData, options: object) -> CData:
     """Set the fields of a C struct that are not None in a dataclass with the same names."""
-    for field in fields(options):  # type: ignore[arg-type]
-        value = getattr(options, field.name)
+    for each in fields(options):  # type: ignore[arg-type]
+        value = getattr(options, each.name)
         if value is not None:
-            setattr(out, field.name, value)
+            setattr(out, each.name, value)
     return out
 
 
@@ -225,7 +250,7 @@ def _take_cell(rc: int, out: CData) -> Cell | None:
     if _check(rc) == lib.RKV_STATUS_NOTFOUND:
         return None
     cell = Cell(
-        bytes(ffi.buffer(out.data, out.size)) if out.size else b"",
+        ffi.buffer(out.data, out.size)[:],
         out.hlc,
         out.node,
         out.flags,
@@ -261,7 +286,7 @@ class Store:
         found = ffi.new("rkv_recovery *")
         numbers = progress._numbers if progress else ffi.NULL
         _check(lib.rkv_store_open(out, directory.encode(), _store_options(options), found, numbers))
-        values: dict[str, Any] = {field.name: getattr(found, field.name) for field in fields(Recovery)}
+        values: dict[str, Any] = {each.name: getattr(found, each.name) for each in fields(Recovery)}
         values["wal_cut_at"] = ffi.string(found.wal_cut_at).decode("utf-8", "replace")
         return cls(out[0], Recovery(**values))
 
@@ -283,6 +308,10 @@ class Store:
         """Apply a commit batch; return the seq that Server.reply can wait for."""
         _check(lib.rkv_store_write(self.pointer, batch, len(batch), self._seq))
         return int(self._seq[0])
+
+    def last_seq(self) -> int:
+        """Return the seq of the last record in the log."""
+        return lib.rkv_store_last_seq(self.pointer)
 
     def sync(self) -> None:
         _check(lib.rkv_store_sync(self.pointer))
@@ -382,6 +411,15 @@ class View:
         _check(rc)
         return int(out[0])
 
+    def census(self, now_ms: int) -> Census:
+        """Count the live keys (META cells) of every stored database in one pass over the view."""
+        out = ffi.new("rkv_population[]", STORED_DATABASES)
+        next_expiry = ffi.new("uint64_t *")
+        _check(lib.rkv_view_census(self._pointer, now_ms, out, next_expiry))
+        counted = ((db, out[db]) for db in range(STORED_DATABASES))
+        found = {db: Population(p.keys, p.expiring, p.ttl_sum_ms) for db, p in counted if p.keys}
+        return Census(now_ms, found, int(next_expiry[0]))
+
 
 _ENTRY = struct.Struct("=IIIIQQ")
 
@@ -413,7 +451,7 @@ class Cursor:
     def chunk(self, bytes_max: int, values: bool = True, backwards: bool = False) -> list[Entry]:
         """Take entries of about bytes_max together, at least one; an empty list is the end."""
         _check(lib.rkv_iter_chunk(self._pointer, values, backwards, bytes_max, self._data, self._size))
-        return list(_entries(bytes(ffi.buffer(self._data[0], self._size[0])))) if self._size[0] else []
+        return list(_entries(ffi.buffer(self._data[0], self._size[0])[:])) if self._size[0] else []
 
 
 def _entries(data: bytes) -> Iterator[Entry]:
@@ -521,13 +559,30 @@ class Slow(NamedTuple):
 _CLIENT_TEXTS = frozenset(
     {"address", "local_address", "name", "lib_name", "lib_version", "user", "last_command"}
 )
-_CLIENT_FIELDS = tuple(field.name for field in fields(Client))
-_NO_BYTES = b""
+_CLIENT_FIELDS = tuple(each.name for each in fields(Client))
 
 
-def native_commands() -> frozenset[str]:
-    """Return the names of the commands that C runs, lower case."""
-    return frozenset(ffi.string(lib.rkv_server_commands()).decode().split())
+class NativeCommand(NamedTuple):
+    """A command that C runs: arity and key positions as in COMMAND INFO."""
+
+    name: str
+    arity: int
+    write: bool
+    first_key: int
+    last_key: int
+    key_step: int
+
+
+def native_commands() -> dict[str, NativeCommand]:
+    """Return the commands that C runs, by their lower case names."""
+    count = lib.rkv_server_commands(ffi.NULL, 0)
+    out = ffi.new(f"rkv_command[{count}]")
+    lib.rkv_server_commands(out, count)
+    found = (
+        NativeCommand(ffi.string(c.name).decode(), c.arity, c.write, c.first_key, c.last_key, c.key_step)
+        for c in (out[i] for i in range(count))
+    )
+    return {command.name: command for command in found}
 
 
 class Server:
@@ -582,8 +637,8 @@ class Server:
         request = self._request
         if lib.rkv_server_request(self._pointer, request) != lib.RKV_STATUS_OK:
             return None
-        unpack, argv, sizes = ffi.buffer, request.argv, request.sizes
-        args = [bytes(unpack(argv[i], sizes[i])) if sizes[i] else _NO_BYTES for i in range(request.argc)]
+        buffer = ffi.buffer
+        args = [buffer(arg.data, arg.size)[:] for arg in request.args[0 : request.argc]]
         return Request(request.client, args, request.db, request.resp, request.authenticated)
 
     def reply(self, client: int, data: bytes, wait_seq: int = 0, last: bool = True) -> bool:
@@ -664,7 +719,7 @@ class Server:
         found = []
         while lib.rkv_server_slow(self._pointer, out) == lib.RKV_STATUS_OK:
             kept = range(out.argc)
-            args = [bytes(ffi.buffer(out.argv[i], out.sizes[i])) if out.sizes[i] else b"" for i in kept]
+            args = [ffi.buffer(out.argv[i], out.sizes[i])[:] for i in kept]
             sizes = [int(out.sizes_all[i]) for i in kept]
             found.append(Slow(out.client, out.at_ms, out.us, out.argc_all, args, sizes))
         return found

@@ -80,6 +80,7 @@ uint64_t rkv_now_ms(rkv_store *s);
 
 /* Apply a commit batch (grammar: native/src/lsm/batch.h), one log record. *out_seq: pass it to rkv_server_reply to hold a reply until it is durable. */
 int rkv_store_write(rkv_store *s, const uint8_t *batch, size_t size, uint64_t *out_seq);
+uint64_t rkv_store_last_seq(rkv_store *s); /* of the last record in the log */
 int rkv_store_sync(rkv_store *s);
 int rkv_store_set_sync(rkv_store *s, int policy);
 int rkv_store_set_memory(rkv_store *s, uint64_t memory_bytes);
@@ -115,6 +116,13 @@ int rkv_iter_chunk(rkv_iter *it, bool values, bool backwards, size_t bytes_max, 
 /* How many live keys are in [lower, upper). [any] Stops early with RKV_STATUS_ECLOSED when *cancel becomes true; cancel may be NULL. */
 int rkv_view_count(rkv_view *v, const uint8_t *lower, size_t lower_size, const uint8_t *upper, size_t upper_size,
                    uint64_t now_ms, const bool *cancel, uint64_t *out);
+
+typedef struct rkv_population {
+    uint64_t keys, expiring, ttl_sum_ms; /* ttl_sum_ms: of the keys that expire, together */
+} rkv_population;
+/* Count the live META cells of clients (slots below 16384) by stored database, in one pass: out has 256 places. *out_next_expiry_ms: when the first of them
+ * expires, 0: none will. [any] */
+int rkv_view_census(rkv_view *v, uint64_t now_ms, rkv_population *out, uint64_t *out_next_expiry_ms);
 
 int rkv_store_flush(rkv_store *s);
 int rkv_store_compact(rkv_store *s, const uint8_t *lower, size_t lower_size, const uint8_t *upper, size_t upper_size);
@@ -163,20 +171,27 @@ int rkv_server_poll(rkv_server *v, uint32_t budget_us);
 /* Time-outs, soft limits, buffer totals: call about ten times a second. */
 void rkv_server_cron(rkv_server *v);
 
+typedef struct rkv_bytes {
+    const uint8_t *data;
+    size_t size;
+} rkv_bytes;
+
 typedef struct rkv_request {
     uint64_t client;
     uint32_t argc;
-    const uint8_t *const *argv; /* valid until the request is replied to */
-    const size_t *sizes;
-    uint32_t db;
-    uint8_t resp; /* 2 or 3 */
+    const rkv_bytes *args; /* valid until the last reply to it */
+    uint32_t db;           /* logical */
+    uint8_t resp;          /* 2 or 3 */
     bool authenticated;
 } rkv_request;
 
-/* The next command that C does not run itself: RKV_STATUS_OK or RKV_STATUS_END. Its client is not read further until it is replied to. */
+/* The next command that C does not run itself: RKV_STATUS_OK or RKV_STATUS_END. Its client is not read further until it is replied to.
+ * Arity, ACLs and the cap of keys are the caller's to check; names are as the client wrote them. Before AUTH only AUTH, HELLO, QUIT and RESET come here. While
+ * writes are paused (rkv_server_pause) the caller holds back its own writes. */
 int rkv_server_request(rkv_server *v, rkv_request *out);
-/* Append reply bytes of the running request and, if last, finish it: the client goes on. wait_seq: hold these bytes until the log is durable to it
- * (0: none). RKV_STATUS_NOTFOUND: the client has gone. more than output limits: the client is closed, RKV_STATUS_ETOOBIG. */
+/* Append reply bytes of the running request and, if last, finish it: the client goes on. Every request must be finished so, also when its client has gone
+ * (RKV_STATUS_NOTFOUND) or was closed because it has more unsent than it may (RKV_STATUS_ETOOBIG). wait_seq: hold these bytes until the log
+ * is durable to it (0: do not; under appendfsync always: what rkv_store_write gave, or rkv_store_last_seq for what only shows data). */
 int rkv_server_reply(rkv_server *v, uint64_t client, const uint8_t *data, size_t size, uint64_t wait_seq, bool last);
 /* Unsent bytes of a client: writers of long replies pause above a MiB. */
 size_t rkv_server_unsent(rkv_server *v, uint64_t client);
@@ -196,20 +211,29 @@ typedef struct rkv_client {
 
 int rkv_client_get(rkv_server *v, uint64_t client, rkv_client *out);
 size_t rkv_client_list(rkv_server *v, uint64_t *out_ids, size_t count); /* ascending ids; returns how many there are */
-/* Set what the fields flagged in mask say: 1 db, 2 resp, 4 authenticated and user, 8 name, 16 lib_name and lib_version, 32 no_evict, 64 no_touch, 128 reply_mode. */
+/* Set what the fields flagged in mask say: 1 db, 2 resp, 4 authenticated and user, 8 name, 16 lib_name and lib_version, 32 no_evict, 64 no_touch, 128 reply_mode.
+ * RKV_STATUS_NOTFOUND: gone. reply_mode 0 lets the reply of the running request out, 1 and 2 hold from the next command on. */
 int rkv_client_set(rkv_server *v, const rkv_client *values, uint32_t mask);
-int rkv_client_close(rkv_server *v, uint64_t client, bool after_replies);
+int rkv_client_close(rkv_server *v, uint64_t client, bool after_replies); /* RKV_STATUS_NOTFOUND: gone */
 /* CLIENT PAUSE: hold commands (all, or only writes) until wall time until_ms. 0: unpause. */
 void rkv_server_pause(rkv_server *v, uint64_t until_ms, bool writes_only);
 /* Logical database -> stored database number, count entries (SWAPDB). */
 int rkv_server_map_databases(rkv_server *v, const uint8_t *map, size_t count);
-/* The names of the native commands, separated by spaces. */
-const char *rkv_server_commands(void);
+
+/* The native commands, as a table that is never freed; returns how many there are. */
+typedef struct rkv_command {
+    const char *name; /* lower case */
+    int32_t arity;    /* with the name; negative: at least */
+    bool write;
+    int32_t first_key, last_key, key_step;
+} rkv_command;
+size_t rkv_server_commands(rkv_command *out, size_t count);
 
 typedef struct rkv_command_stats {
     const char *name;
     uint64_t calls, ns, rejected, failed;
 } rkv_command_stats;
+/* In the order of rkv_server_commands. */
 size_t rkv_server_command_stats(rkv_server *v, rkv_command_stats *out, size_t count);
 
 typedef struct rkv_slow {
@@ -226,7 +250,9 @@ typedef struct rkv_server_stats {
     uint64_t clients, clients_unauthenticated, connections, rejected, commands, protocol_errors, foreign_protocols;
     uint64_t bytes_in, bytes_out, keyspace_hits, keyspace_misses, expired_reads, evicted_clients, output_limit_closed,
         query_limit_closed, cold_reads;
-    uint64_t query_bytes, output_bytes, blocked, polls;
+    uint64_t query_bytes, output_bytes; /* memory of requests, unsent replies: now */
+    uint64_t blocked;                   /* clients that wait for a job or a pause: now */
+    uint64_t polls;
 } rkv_server_stats;
 void rkv_server_get_stats(rkv_server *v, rkv_server_stats *out);
 void rkv_server_reset_stats(rkv_server *v);
