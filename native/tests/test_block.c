@@ -278,6 +278,22 @@ static void test_compression(void) {
     buf_clear(&out);
 }
 
+/* What saves less than an eighth is not worth its decompression. */
+static void test_worth(void) {
+    uint64_t rng = seed;
+    uint8_t raw[4096];
+    for (size_t zeros = 0; zeros <= sizeof raw; zeros += 64) {
+        buf out = {0};
+        bool saved;
+        for (size_t i = 0; i < sizeof raw; i++) raw[i] = (uint8_t)draw(&rng);
+        memset(raw, 0, zeros);
+        OK(compress_append(&out, slice_of(raw, sizeof raw), &saved));
+        if (zeros < sizeof raw / 8) CHECK(!saved);
+        if (table_has_lz4() && zeros > sizeof raw / 8 + 128) CHECK(saved);
+        buf_clear(&out);
+    }
+}
+
 int main(void) {
     seed = test_seed();
     RUN(test_blocks);
@@ -285,5 +301,6 @@ int main(void) {
     RUN(test_index);
     RUN(test_damage);
     RUN(test_compression);
+    RUN(test_worth);
     return check_done();
 }

@@ -247,6 +247,37 @@ static void test_memory(void) {
     }
 }
 
+/* Only about one in a hundred absent keys costs more than a look at the filter. */
+static void test_filter(void) {
+    twin t = twin_new(SET_SLOTS, seed);
+    for (size_t resident_max = 0; resident_max < 2; resident_max++) {
+        enum { ASKED = 5000 };
+        table_options o = fixture_options();
+        o.resident_max = resident_max;
+        fixture f = fixture_new(&t, &o);
+        cache_stats before, after;
+        size_t passed = 0;
+        OK(table_load(f.table));
+        check_gets(&f, &t, &(uint64_t){seed});
+        cache_get_stats(f.options.cache, &before);
+        for (uint64_t i = 0; i < ASKED; i++) {
+            cell got;
+            cache_entry *pin;
+            uint8_t key[12] = {0, 3, 1, 0};
+            put_be64(key + 4, i);
+            uint64_t hash = hash_bytes(&o.seed, slice_of(key, sizeof key));
+            passed += !table_excludes(f.table, hash);
+            CHECK(table_get(f.table, slice_of(key, sizeof key), hash, false, &got, &pin) == RKV_NOTFOUND);
+        }
+        cache_get_stats(f.options.cache, &after);
+        CHECK(passed <= ASKED * 18 / 1000);
+        uint64_t filter_lookups = resident_max ? 2 * ASKED : 0, blocks = resident_max ? 2 * passed : passed;
+        CHECK(after.hits + after.misses - before.hits - before.misses == filter_lookups + blocks);
+        fixture_free(&f);
+    }
+    twin_free(&t);
+}
+
 /* A scan reads in large steps, in either direction, and leaves the cache alone. */
 static void test_scan_reads(void) {
     twin t = twin_new(SET_SLOTS, seed);
@@ -295,6 +326,7 @@ int main(void) {
     RUN(test_twins);
     RUN(test_layout);
     RUN(test_memory);
+    RUN(test_filter);
     RUN(test_scan_reads);
     RUN(test_verify_filter);
     return check_done();

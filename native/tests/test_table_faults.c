@@ -122,7 +122,11 @@ static const struct {
     enum set_shape shape;
     enum table_compression compression;
     size_t resident_max;
-} small[] = {{SET_KINDS, TABLE_RAW, 0}, {SET_TEXT, TABLE_LZ4, 0}, {SET_PREFIXED, TABLE_RAW, 1}};
+    unsigned bloom_bits;
+} small[] = {{SET_KINDS, TABLE_RAW, 0, 10},
+             {SET_TEXT, TABLE_LZ4, 0, 10},
+             {SET_PREFIXED, TABLE_RAW, 1, 10},
+             {SET_SHORT, TABLE_RAW, 0, 0}};
 
 enum { SMALL = sizeof small / sizeof *small };
 
@@ -131,6 +135,7 @@ static fixture small_fixture(size_t i, twin *out) {
     o.block_bytes = 256;
     o.compression = small[i].compression;
     o.resident_max = small[i].resident_max;
+    o.bloom_bits = small[i].bloom_bits;
     *out = some_of(small[i].shape, 30);
     return fixture_new(out, &o);
 }
@@ -318,24 +323,71 @@ static void test_other_store(void) {
     small_free(&f, &all);
 }
 
+/* The footer's bytes, and a changed one put in its place, with its checksum made good if `seal`. */
+static size_t take_footer(fixture *f, uint8_t footer[1024]) {
+    uint64_t start = f->table->footer.top_offset + f->table->top_size;
+    size_t size = (size_t)(f->props.size - start);
+    CHECK(size <= 1024);
+    read_bytes(f, start, footer, size);
+    return size;
+}
+
+static void put_footer(fixture *f, uint8_t *footer, size_t size, bool seal) {
+    uint8_t *end = footer + size - FOOTER_END_SIZE;
+    if (seal) put_fixed32(end + 4, crc32c(crc32c(0, footer, size - FOOTER_END_SIZE + 4), end + 8, FOOTER_END_SIZE - 8));
+    patch(f, f->props.size - size, footer, size);
+}
+
 static void test_newer_version(void) {
     twin all;
     fixture f = small_fixture(0, &all);
     table *t;
     uint8_t footer[1024];
-    uint64_t top_end = f.table->footer.top_offset + f.table->top_size;
-    size_t size = (size_t)(f.props.size - top_end);
-    CHECK(size <= sizeof footer);
-    read_bytes(&f, top_end, footer, size);
-    uint8_t *end = footer + size - FOOTER_END_SIZE;
-    put_fixed32(end + 8, TABLE_VERSION + 1);
-    patch(&f, top_end, footer, size);
-    CHECK(table_open(&t, &f.options, FIXTURE_PATH, FIXTURE_NUMBER, f.props.size) == RKV_ECORRUPT); /* a flip */
-    put_fixed32(end + 4, crc32c(crc32c(0, footer, size - FOOTER_END_SIZE + 4), end + 8, FOOTER_END_SIZE - 8));
-    patch(&f, top_end, footer, size);
+    size_t size = take_footer(&f, footer);
+    put_fixed32(footer + size - 12, TABLE_VERSION + 1);
+    put_footer(&f, footer, size, false);
+    CHECK(table_open(&t, &f.options, FIXTURE_PATH, FIXTURE_NUMBER, f.props.size) == RKV_ECORRUPT);
+    put_footer(&f, footer, size, true);
     CHECK(table_open(&t, &f.options, FIXTURE_PATH, FIXTURE_NUMBER, f.props.size) == RKV_EFORMAT);
     CHECK(strstr(status_text(), FIXTURE_PATH) && strstr(status_text(), "version"));
     small_free(&f, &all);
+}
+
+/* A footer whose checksum is good and whose numbers are not: anything but a wild access. */
+static void test_forged_footers(void) {
+    uint64_t rng = seed;
+    for (size_t i = 0; i < SMALL; i++) {
+        twin all;
+        fixture f = small_fixture(i, &all);
+        uint8_t footer[1024], forged[1024];
+        size_t size = take_footer(&f, footer), opened = 0;
+        for (int round = 0; round < 4000; round++) {
+            table *t;
+            cell got;
+            cache_entry *pin;
+            memcpy(forged, footer, size);
+            for (size_t n = 1 + draw_below(&rng, 2); n; n--) {
+                size_t word = 24 + 4 * draw_below(&rng, (FOOTER_FIELDS_SIZE - 24) / 4); /* not store and number */
+                uint32_t now = get_fixed32(forged + word);
+                put_fixed32(forged + word,
+                            draw_below(&rng, 2) ? (uint32_t)draw(&rng) : now + (uint32_t)draw_below(&rng, 17) - 8);
+            }
+            put_footer(&f, forged, size, true);
+            cache_forget(f.options.cache, FIXTURE_NUMBER);
+            int rc = table_open(&t, &f.options, FIXTURE_PATH, FIXTURE_NUMBER, f.props.size);
+            CHECK(rc == RKV_OK || rc == RKV_ECORRUPT);
+            if (rc) continue;
+            opened++;
+            table_load(t);
+            for (size_t k = 0; k < all.count; k++)
+                if (!table_get(t, all.entries[k].key, hash_of(&f, all.entries[k].key), false, &got, &pin))
+                    cache_release(f.options.cache, pin);
+            table_verify(t, 0);
+            table_unref(t);
+        }
+        CHECK(opened > 0);
+        small_free(&f, &all);
+    }
 }
 
 /* --- memory and calls that fail ---------------------------------------------------------------------------------------- */
@@ -605,6 +657,7 @@ int main(void) {
     RUN(test_other_number);
     RUN(test_other_store);
     RUN(test_newer_version);
+    RUN(test_forged_footers);
     RUN(test_allocations_of_builder);
     RUN(test_allocations_of_readers);
     RUN(test_calls_of_builder);
