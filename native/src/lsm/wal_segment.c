@@ -34,9 +34,14 @@ int segment_open(segment **out, const wal_options *options, uint64_t id, uint64_
     return RKV_OK;
 }
 
+static void segment_unmap(segment *s) {
+    if (s->base) s->file->ops->unmap(s->file, s->base, (size_t)s->size);
+    s->base = NULL;
+}
+
 int segment_close(const wal_options *options, segment *s, bool unlink) {
     int rc = RKV_OK;
-    if (s->base) s->file->ops->unmap(s->file, s->base, (size_t)s->size);
+    segment_unmap(s);
     if (s->file) rc = s->file->ops->close(s->file);
     if (unlink) {
         int gone = options->os->ops->unlink(options->os, s->path);
@@ -59,7 +64,7 @@ static int segment_begin(const wal_options *options, segment *s) {
     int rc = s->file->ops->write_at(s->file, 0, header, sizeof header);
     if (!rc) rc = s->file->ops->sync(s->file);
     if (!rc) rc = options->os->ops->sync_dir(options->os, options->dir);
-    if (rc || s->base || !options->mapped) return rc;
+    if (rc || !options->mapped) return rc;
     rc = s->file->ops->map(s->file, (size_t)s->size, &s->base);
     return rc == RKV_EINVAL ? RKV_OK : rc; /* not here: write_at then */
 }
@@ -85,6 +90,8 @@ static int segment_recycle(const wal_options *options, segment *s, uint64_t id) 
     segment_path(path, options->dir, id);
     int rc = options->os->ops->rename(options->os, s->path, path);
     if (!rc) {
+        /* A sync has made its pages read-only. Mapped anew, one fault makes many of them writable; kept, each faults. */
+        segment_unmap(s);
         strcpy(s->path, path);
         s->id = id;
         s->used = WAL_SEGMENT_HEADER;
