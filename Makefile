@@ -56,7 +56,7 @@ LDLIBS   = -lpthread -lm $(LZ4)
 LZ4     := $(shell echo 'int main(void) { return !LZ4_versionNumber(); }' | \
                    $(CC) -include lz4.h -x c - -llz4 -o /dev/null 2>/dev/null && echo -llz4)
 
-LIBRARY = $(filter-out native/src/api.c,$(NATIVE_SOURCES)) $(filter-out native/tests/test_%,$(wildcard native/tests/*.c))
+LIBRARY = $(filter-out native/src/api%,$(NATIVE_SOURCES)) $(filter-out native/tests/test_%,$(wildcard native/tests/*.c))
 TESTS   = $(patsubst native/tests/%.c,%,$(wildcard native/tests/test_*.c))
 BENCHES = $(patsubst native/bench/%.c,%,$(wildcard native/bench/bench_*.c))
 FUZZERS = $(patsubst native/fuzz/%.c,%,$(wildcard native/fuzz/fuzz_*.c))
