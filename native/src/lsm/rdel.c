@@ -107,6 +107,7 @@ int rdel_set_add(rdel_set **out, const rdel_set *base, const rdel *items, size_t
     void *block = a.items;
     for (size_t i = 0; base && i < base->count; i++) a.items[a.count++] = base->items[i];
     for (size_t i = 0; i < count; i++) {
+        if (!end_above(items[i].end, items[i].begin)) continue; /* an empty range would cut fragments apart */
         overlay(&b, &a, &items[i]);
         assert(b.count <= room);
         fragments swap = a;
