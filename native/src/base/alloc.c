@@ -9,6 +9,13 @@
 
 #include "base/status.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(block, size)   ((void)(block), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(block, size) ((void)(block), (void)(size))
+#endif
+
 enum { HUGE_PAGE = 2 << 20 };
 
 static atomic_bool armed;
@@ -56,7 +63,17 @@ void *mem_map(size_t size) {
 }
 
 void mem_unmap(void *block, size_t size) {
-    if (block) munmap(block, size);
+    if (!block) return;
+    mem_unpoison(block, size);
+    munmap(block, size);
+}
+
+void mem_poison(const void *block, size_t size) {
+    ASAN_POISON_MEMORY_REGION(block, size);
+}
+
+void mem_unpoison(const void *block, size_t size) {
+    ASAN_UNPOISON_MEMORY_REGION(block, size);
 }
 
 int alloc_failed(size_t size) {

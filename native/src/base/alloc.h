@@ -18,6 +18,11 @@ void mem_free(void *block);                       /* accepts NULL */
 void *mem_map(size_t size);
 void mem_unmap(void *block, size_t size); /* accepts NULL */
 
+/* Under AddressSanitizer: reading or writing these bytes is an error, or no more. Else nothing. For whoever hands out parts of a
+ * mem_map; mem_unmap lifts it. */
+void mem_poison(const void *block, size_t size);
+void mem_unpoison(const void *block, size_t size);
+
 /* Set the text "out of memory: size bytes" and return RKV_ENOMEM. */
 int alloc_failed(size_t size);
 
