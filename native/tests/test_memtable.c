@@ -361,6 +361,9 @@ static void test_index_grows(void) {
     }
     CHECK(memtable_reserve(m, 1, 8) == RKV_ETOOBIG);
     CHECK(count > 400000);
+    memtable_stats s;
+    memtable_get_stats(m, &s);
+    CHECK(s.keys == count && s.memory > s.bytes + 8 * count && s.memory < s.bytes + 32 * count);
     for (uint64_t i = 0; i < 2 * count; i++) {
         put_fixed64(key, hash_mix(i));
         cell got;

@@ -44,7 +44,7 @@ static uint64_t index_keys_max(unsigned bits) {
     return ((uint64_t)1 << bits) / 8 * 5;
 }
 
-static int index_new(key_index **out, uint64_t keys) {
+static int index_new(memtable *m, key_index **out, uint64_t keys) {
     unsigned bits = INDEX_BITS_MIN;
     while (bits < INDEX_BITS_MAX && index_keys_max(bits) < keys) bits++;
     key_index *x = mem_alloc(sizeof *x);
@@ -56,6 +56,7 @@ static int index_new(key_index **out, uint64_t keys) {
         mem_free(x);
         return alloc_failed(size);
     }
+    poke(&m->index_bytes, peek(&m->index_bytes) + size);
     *out = x;
     return RKV_OK;
 }
@@ -106,7 +107,7 @@ static uint64_t keys_expected(const memtable *m, uint64_t keys) {
 
 static int index_grow(memtable *m, uint64_t keys) {
     key_index *old = atomic_load_explicit(&m->index, memory_order_relaxed), *x;
-    int rc = index_new(&x, keys_expected(m, keys));
+    int rc = index_new(m, &x, keys_expected(m, keys));
     if (rc) return rc;
     index_copy(x, old);
     x->older = old;
@@ -119,6 +120,7 @@ static int index_grow(memtable *m, uint64_t keys) {
 static int arena_map(memtable *m, uint64_t units) {
     uint8_t *arena = mem_map(units * UNIT);
     if (!arena) return alloc_failed(units * UNIT);
+    mem_poison(arena, units * UNIT);
     mem_unmap(m->arena, m->arena_units * UNIT);
     m->arena = arena;
     m->arena_units = units;
@@ -139,7 +141,7 @@ int memtable_new(memtable **out, size_t capacity, const hash_seed *seed) {
     m->sorted_used = ARENA_FIRST;
     key_index *x = NULL;
     int rc = arena_map(m, units);
-    if (rc == RKV_OK) rc = index_new(&x, capacity / KEY_BYTES_GUESS);
+    if (rc == RKV_OK) rc = index_new(m, &x, capacity / KEY_BYTES_GUESS);
     if (rc) {
         mem_unmap(m->arena, m->arena_units * UNIT);
         mem_free(m);
@@ -196,6 +198,7 @@ static uint32_t arena_append(memtable *m, slice key, const cell *c, uint32_t pre
     uint64_t end = unit + (size + UNIT - 1) / UNIT;
     assert(end <= m->arena_units);
     entry *e = (entry *)(m->arena + unit * UNIT);
+    mem_unpoison(e, size);
     e->hlc = c->hlc;
     e->node = c->node;
     e->prev = prev;
@@ -261,6 +264,7 @@ void memtable_prefetch(const memtable *m, uint64_t hash) {
 void memtable_get_stats(const memtable *m, memtable_stats *out) {
     *out = (memtable_stats){
         .bytes = (peek(&m->used) - ARENA_FIRST) * UNIT,
+        .memory = peek(&m->used) * UNIT + peek(&m->index_bytes) + peek(&m->sorted_entries) * sizeof(run_item),
         .entries = peek(&m->entries),
         .keys = peek(&m->keys),
         .min_hlc = peek(&m->min_hlc),

@@ -48,6 +48,7 @@ void memtable_prefetch(const memtable *m, uint64_t hash);
 
 typedef struct memtable_stats {
     size_t bytes;              /* arena bytes used */
+    size_t memory;             /* these, the index and the order: what is resident, to the next 2 MiB */
     uint64_t entries;          /* appended, overwritten ones too */
     uint64_t keys;             /* distinct */
     uint64_t min_hlc, max_hlc; /* of all entries; UINT64_MAX and 0 when empty */

@@ -85,6 +85,7 @@ struct memtable {
     /* Written by the writer for each entry, read by all. */
     _Alignas(64) _Atomic uint64_t used; /* units */
     _Atomic uint64_t entries, keys, min_hlc, max_hlc;
+    _Atomic uint64_t index_bytes; /* of the index and its retired forms */
     _Atomic(key_index *) index;
 
     /* Set before the first entry is published. */
