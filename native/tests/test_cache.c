@@ -78,36 +78,62 @@ static void test_the_faster_publisher_wins(void) {
     CHECK(cache_publish(c, b) == a);
     cache_release(c, a);
     cache_release(c, a);
-    cache_entry *dropped = cache_reserve(c, 1, 128, 50);
-    size_t with = stats_of(c).bytes;
-    cache_release(c, dropped);
-    CHECK(stats_of(c).bytes < with && !cache_lookup(c, 1, 128));
+    CHECK(stats_of(c).pinned == 0 && stats_of(c).inserts == 1);
+    cache_release(c, cache_reserve(c, 1, 128, 50)); /* given up: never there */
+    CHECK(!cache_lookup(c, 1, 128));
     cache_free(c);
 }
 
 static void test_limit_is_kept(void) {
     uint64_t seed = seed_of("limit_is_kept");
     cache *c;
-    size_t capacity = 1 << 20;
+    size_t capacity = 4 << 20;
     OK(cache_new(&c, capacity));
+    size_t slack = capacity / 32; /* one segment */
     for (int i = 0; i < 20000; i++) {
         uint64_t file = next_random(&seed) % 50, offset = next_random(&seed) % 100 * 4096;
         cache_entry *e = cache_lookup(c, file, offset);
-        if (!e) e = insert(c, file, offset, next_random(&seed) % 16 ? 4000 : next_random(&seed) % 200000);
+        size_t size = next_random(&seed) % 16 ? 4000 : next_random(&seed) % (capacity / 4);
+        if (!e) e = insert(c, file, offset, size);
         check_bytes(e, file, offset);
         cache_release(c, e);
-        CHECK(stats_of(c).bytes <= capacity);
+        CHECK(stats_of(c).bytes <= capacity + slack);
         if (i % 5000 == 4999) {
             capacity /= 2;
             cache_set_capacity(c, capacity);
             CHECK(stats_of(c).bytes <= capacity && stats_of(c).capacity == capacity);
         }
     }
-    CHECK(stats_of(c).evictions > 10000 && stats_of(c).hits > 0);
+    CHECK(stats_of(c).evictions > 5000 && stats_of(c).hits > 0);
     cache_set_capacity(c, 0);
-    CHECK(stats_of(c).bytes == 0);
-    cache_release(c, insert(c, 1, 1, 10)); /* larger than the cache: gone with its last pin */
-    CHECK(stats_of(c).bytes == 0);
+    CHECK(stats_of(c).bytes < slack); /* the table */
+    for (uint64_t i = 0; i < 100; i++) cache_release(c, insert(c, 9, i, 4000));
+    CHECK(stats_of(c).bytes < 3 * slack); /* the current segment and the one before */
+    cache_free(c);
+}
+
+/* After much coming and going of many sizes, what is there fills most of the memory that is taken. */
+static void test_memory_has_no_holes(void) {
+    uint64_t seed = seed_of("memory_has_no_holes");
+    enum { OFFSETS = 20000 };
+    cache *c;
+    OK(cache_new(&c, 16 << 20));
+    for (int i = 0; i < 100000; i++) {
+        uint64_t r = next_random(&seed), offset = r % OFFSETS, kind = r >> 60;
+        size_t size = kind == 0 ? r >> 32 & 0xffff : kind < 4 ? 8000 + (r >> 32) % 500 : 3700 + (r >> 32) % 700;
+        cache_entry *e = cache_lookup(c, 1, offset);
+        cache_release(c, e ? e : insert(c, 1, offset, size));
+    }
+    size_t found = 0;
+    for (uint64_t offset = 0; offset < OFFSETS; offset++) {
+        cache_entry *e = cache_lookup(c, 1, offset);
+        if (!e) continue;
+        check_bytes(e, 1, offset);
+        found += cache_size(e);
+        cache_release(c, e);
+    }
+    CHECK(stats_of(c).bytes <= (16 << 20) + (512 << 10));
+    CHECK(found * 100 >= stats_of(c).bytes * 85);
     cache_free(c);
 }
 
@@ -130,16 +156,16 @@ static void test_pinned_blocks_stay(void) {
     cache_entry *pinned[PINNED]; /* three times the capacity */
     for (int i = 0; i < PINNED; i++) pinned[i] = insert(c, 7, (uint64_t)i * 4096, 4000);
     for (int i = 0; i < 2000; i++) cache_release(c, insert(c, 8, (uint64_t)i * 4096, 4000));
+    for (int i = 0; i < PINNED; i++) check_bytes(pinned[i], 7, (uint64_t)i * 4096);
     cache_set_capacity(c, 1000);
     cache_forget(c, 7);
+    CHECK(!cache_lookup(c, 7, 0) && stats_of(c).bytes >= PINNED * 4000);
+    for (int i = 0; i < 2000; i++) cache_release(c, insert(c, 8, (uint64_t)i * 4096, 4000));
     for (int i = 0; i < PINNED; i++) {
-        CHECK(cache_lookup(c, 7, (uint64_t)i * 4096) == pinned[i]);
         check_bytes(pinned[i], 7, (uint64_t)i * 4096);
         cache_release(c, pinned[i]);
     }
-    CHECK(stats_of(c).bytes > PINNED * 4000 && stats_of(c).bytes == stats_of(c).pinned);
-    for (int i = 0; i < PINNED; i++) cache_release(c, pinned[i]);
-    CHECK(stats_of(c).bytes <= 1000 && stats_of(c).pinned == 0);
+    CHECK(stats_of(c).bytes < 3 * (64 << 10) && stats_of(c).pinned == 0);
     cache_free(c);
 }
 
@@ -162,13 +188,22 @@ static void test_used_blocks_outlive_a_scan(void) {
     cache_free(c);
 }
 
+/* But not for ever. */
+static void test_used_blocks_age(void) {
+    cache *c;
+    OK(cache_new(&c, 1 << 20));
+    for (int i = 0; i < 200; i++) cache_release(c, insert(c, 1, (uint64_t)i, 4000));
+    for (int i = 0; i < 200; i++) cache_release(c, cache_lookup(c, 1, (uint64_t)i));
+    for (int i = 0; i < 3000; i++) cache_release(c, insert(c, 2, (uint64_t)i, 4000));
+    for (int i = 0; i < 200; i++) CHECK(!cache_lookup(c, 1, (uint64_t)i));
+    cache_free(c);
+}
+
 static void test_forget_drops_one_file(void) {
     cache *c;
     OK(cache_new(&c, 16 << 20));
     for (uint64_t i = 0; i < 3000; i++) cache_release(c, insert(c, i % 3 + (i % 2 << 32), i, 100));
-    size_t before = stats_of(c).bytes;
     cache_forget(c, 1);
-    CHECK(stats_of(c).bytes == before - before / 6);
     for (uint64_t i = 0; i < 3000; i++) {
         uint64_t file = i % 3 + (i % 2 << 32);
         cache_entry *e = cache_lookup(c, file, i);
@@ -200,7 +235,7 @@ static void test_every_allocation_may_fail(void) {
         if (!c) continue;
         if (stats_of(c).inserts < 400) failed = true;
         cache_set_capacity(c, 0);
-        CHECK(stats_of(c).bytes == 0);
+        CHECK(stats_of(c).bytes < 32 << 10); /* the table */
         cache_free(c);
     }
 }
@@ -229,14 +264,14 @@ static void *work(void *argument) {
             cache_release(w->c, held[at].e);
         }
         cache_entry *e = cache_lookup(w->c, file, offset);
-        if (!e) e = insert(w->c, file, offset, 512);
+        if (!e) e = insert(w->c, file, offset, offset / 4096 % 16 ? 512 : 33000);
         check_bytes(e, file, offset);
         held[at].e = e;
         held[at].file = file;
         held[at].offset = offset;
         if (r >> 40 & 255) continue;
         cache_forget(w->c, file);
-        cache_set_capacity(w->c, (r >> 48) % 150000);
+        cache_set_capacity(w->c, (r >> 48) % 400000);
         stats_of(w->c);
     }
     for (size_t at = 0; at < HELD; at++) cache_release(w->c, held[at].e);
@@ -246,17 +281,17 @@ static void *work(void *argument) {
 static void test_threads(void) {
     uint64_t seed = seed_of("threads");
     cache *c;
-    OK(cache_new(&c, 100000));
+    OK(cache_new(&c, 400000));
     pthread_t threads[THREADS];
     worker workers[THREADS];
     for (int i = 0; i < THREADS; i++) {
-        workers[i] = (worker){.c = c, .seed = seed + (uint64_t)i * 1000, .rounds = 50000};
+        workers[i] = (worker){.c = c, .seed = seed + (uint64_t)i * 1000, .rounds = 30000};
         CHECK(pthread_create(&threads[i], NULL, work, &workers[i]) == 0);
     }
     for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
     cache_stats s = stats_of(c);
-    CHECK(s.pinned == 0 && s.bytes <= s.capacity);
-    CHECK(s.hits + s.misses == (uint64_t)THREADS * 50000 && s.hits > 0 && s.inserts <= s.misses);
+    CHECK(s.pinned == 0 && s.bytes <= 400000 + (128 << 10));
+    CHECK(s.hits + s.misses == (uint64_t)THREADS * 30000 && s.hits > 0 && s.inserts <= s.misses);
     cache_free(c);
 }
 
@@ -264,9 +299,11 @@ int main(void) {
     RUN(test_insert_and_look_up);
     RUN(test_the_faster_publisher_wins);
     RUN(test_limit_is_kept);
+    RUN(test_memory_has_no_holes);
     RUN(test_a_block_may_take_most_of_it);
     RUN(test_pinned_blocks_stay);
     RUN(test_used_blocks_outlive_a_scan);
+    RUN(test_used_blocks_age);
     RUN(test_forget_drops_one_file);
     RUN(test_every_allocation_may_fail);
     RUN(test_threads);

@@ -1,7 +1,8 @@
 /* cache.h: blocks of tables in memory, up to a byte limit.
  *
- * 16 shards, each a CLOCK with small counts under a spin lock of its own, keyed by (file number, offset). An entry's memory is one
- * allocation, charged with its overhead; entries in use are pinned and never evicted. Threads: any.
+ * Keyed by (file number, offset) in 16 shards, each under a spin lock of its own. The memory is a log of segments, cleaned in the manner
+ * of a CLOCK with small counts (cache_parts.h), so that blocks of any size leave no holes: the limit holds for what the process
+ * really has resident. Blocks in use are pinned: their bytes stay where they are, whatever happens to the cache. Threads: any.
  */
 #ifndef RKV_LSM_CACHE_H
 #define RKV_LSM_CACHE_H
@@ -12,6 +13,8 @@
 typedef struct cache cache;
 typedef struct cache_entry cache_entry;
 
+/* capacity in bytes, of blocks, their headers and the table. What it cannot do without (one segment: 64 KiB, or of a large cache 1/32 up to
+ * 2 MiB) and what is pinned may exceed it. */
 int cache_new(cache **out, size_t capacity);
 void cache_free(cache *c); /* nothing may be pinned; accepts NULL */
 void cache_set_capacity(cache *c, size_t capacity);
@@ -30,12 +33,14 @@ void cache_release(cache *c, cache_entry *e); /* unpin; an unpublished entry is 
 uint8_t *cache_data(cache_entry *e);
 size_t cache_size(const cache_entry *e);
 
-/* Drop what belongs to a deleted file, as far as it is not pinned. */
+/* Drop what belongs to a deleted file. Pinned blocks live until they are released. */
 void cache_forget(cache *c, uint64_t file);
 
 typedef struct cache_stats {
     uint64_t hits, misses, inserts, evictions;
-    size_t bytes, pinned, capacity;
+    size_t bytes;  /* mapped for blocks and table */
+    size_t pinned; /* of blocks in the table */
+    size_t capacity;
 } cache_stats;
 void cache_get_stats(cache *c, cache_stats *out);
 
