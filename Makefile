@@ -78,7 +78,8 @@ $(OUT)/$(1)/bench_%: $(OUT)/$(1)/native/bench/bench_%.o $(OUT)/$(1)/librespkv.a
 $(OUT)/$(1)/fuzz_%: $(OUT)/$(1)/native/fuzz/fuzz_%.o $(OUT)/$(1)/librespkv.a
 	$(CC) $(2) $$^ $(LDLIBS) -o $$@
 endef
-SANITIZE = -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
+# Instrumented code makes the compiler see uninitialised reads that are none.
+SANITIZE = -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Wno-maybe-uninitialized
 $(eval $(call variant,plain,))
 $(eval $(call variant,asan,$(SANITIZE) -fsanitize=address,undefined))
 $(eval $(call variant,tsan,$(SANITIZE) -fsanitize=thread))
