@@ -75,6 +75,24 @@ static void get(memtable *m, uint64_t offset) {
     if (found != (offset ? 0 : count)) exit(1);
 }
 
+/* Hits in batches: the index lines of a whole batch are asked for first. */
+static void get_many(memtable *m) {
+    enum { BATCH = 16 };
+    uint8_t data[BATCH][KEY_SIZE];
+    slice keys[BATCH];
+    uint64_t hashes[BATCH], found = 0;
+    for (uint64_t i = 0; i < count; i += BATCH) {
+        for (uint64_t k = 0; k < BATCH; k++) {
+            keys[k] = key_number(data[k], hash_mix(i + k + 77) % count, RANDOM);
+            hashes[k] = hash_bytes(&seed, keys[k]);
+            memtable_prefetch(m, hashes[k]);
+        }
+        cell c;
+        for (uint64_t k = 0; k < BATCH; k++) found += memtable_get(m, keys[k], hashes[k], &c) == RKV_OK;
+    }
+    if (found < count) exit(1);
+}
+
 static uint64_t walk(iter *it) {
     uint64_t seen = 0, bytes = 0;
     for (it->ops->seek(it, (slice){0}); it->valid; it->ops->next(it), seen++)
@@ -91,7 +109,7 @@ static void bench_one(enum order order, const char *name) {
     uint64_t sum = 0, since = now_ns();
     for (uint64_t i = 0; i < count; i++) sum += hash_bytes(&seed, key_number(data, i, order));
     report("make a key and hash it (part of what follows)", since, sum ? count : 1);
-    must(memtable_new(&m, ARENA * 2, &seed));
+    must(memtable_new(&m, count * (KEY_SIZE + value_size + 32), &seed));
     since = now_ns();
     fill(m, 0, count, order, 1);
     report("insert", since, count);
@@ -99,6 +117,9 @@ static void bench_one(enum order order, const char *name) {
         since = now_ns();
         get(m, 0);
         report("get, hit", since, count);
+        since = now_ns();
+        get_many(m);
+        report("get, hit, 16 at once", since, count);
         since = now_ns();
         get(m, count);
         report("get, miss", since, count);
@@ -111,6 +132,10 @@ static void bench_one(enum order order, const char *name) {
     if (walk(it) != count) exit(1);
     report("next", since, count);
     iter_close(it);
+    memtable_stats s;
+    memtable_get_stats(m, &s);
+    double over = (double)s.memory / (double)count - KEY_SIZE - (double)value_size;
+    printf("  %-44s %7.1f B\n", "memory beyond key and value", over);
     memtable_unref(m);
 }
 
