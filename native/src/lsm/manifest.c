@@ -205,7 +205,7 @@ static int record_encode(buf *out, uint64_t number, uint64_t offset, const edit 
 
 /* Is there a good record at offset? *out_size: its edit's. */
 static bool record_good(slice file, uint64_t number, size_t offset, size_t *out_size) {
-    if (file.size - offset < RECORD_HEADER_SIZE) return false;
+    if (offset > file.size || file.size - offset < RECORD_HEADER_SIZE) return false;
     const uint8_t *p = file.data + offset;
     size_t size = get_fixed32(p + 4);
     if (size > file.size - offset - RECORD_HEADER_SIZE) return false;
@@ -214,7 +214,7 @@ static bool record_good(slice file, uint64_t number, size_t offset, size_t *out_
     return true;
 }
 
-/* The last record ends at offset unless something good comes behind it. */
+/* The log ends at offset unless something good comes behind it. */
 static int check_tail(const char *path, slice file, uint64_t number, size_t offset) {
     size_t size;
     for (size_t at = offset + 8; at < file.size; at += 8)
@@ -223,33 +223,45 @@ static int check_tail(const char *path, slice file, uint64_t number, size_t offs
     return RKV_OK;
 }
 
-/* Read the records of a manifest in memory; salvage: stop at the first bad one, whatever follows. */
+/* Lay one edit over the image. */
+static int image_add(const char *path, slice bytes, size_t offset, edit *image) {
+    edit next = {0};
+    int rc = edit_decode(&next, bytes);
+    if (rc == RKV_OK) rc = edit_apply(image, &next);
+    edit_clear(&next);
+    if (rc != RKV_ECORRUPT) return rc;
+    char what[200];
+    snprintf(what, sizeof what, "%s", status_text());
+    return status_set(rc, "%s:%zu: %s", path, offset, what);
+}
+
+/* Read the records of a manifest in memory; salvage: stop at the first bad one, whatever follows. A mark reaches the disk only with the
+ * edit behind it, sector by sector: so it may be missing before a good edit, and nothing is lost with it. */
 static int image_read(const char *path, slice file, bool salvage, manifest_info *info, edit *image) {
     size_t offset = HEADER_SIZE;
-    size_t records = 0;
-    size_t size;
+    size_t edits = 0;
+    bool mark_due = false;
     int rc = header_decode(path, file, info->number, &info->identity);
     if (rc) return rc;
-    for (; offset < file.size && record_good(file, info->number, offset, &size);
-         offset += padded(RECORD_HEADER_SIZE + size), records++) {
-        edit next = {0};
-        rc = edit_decode(&next, slice_of(file.data + offset + RECORD_HEADER_SIZE, size));
-        if (rc == RKV_OK) rc = edit_apply(image, &next);
-        edit_clear(&next);
-        if (rc == RKV_ECORRUPT) {
-            char what[200];
-            snprintf(what, sizeof what, "%s", status_text());
-            rc = status_set(rc, "%s:%zu: %s", path, offset, what);
+    while (offset < file.size) {
+        size_t size;
+        if (record_good(file, info->number, offset, &size)) {
+            if (size) rc = image_add(path, slice_of(file.data + offset + RECORD_HEADER_SIZE, size), offset, image);
+            if (rc) return salvage && rc == RKV_ECORRUPT ? RKV_OK : rc;
+            edits += size > 0;
+            mark_due = size > 0;
+            offset += padded(RECORD_HEADER_SIZE + size);
+        } else if (mark_due && record_good(file, info->number, offset + RECORD_HEADER_SIZE, &size)) {
+            mark_due = false;
+            offset += RECORD_HEADER_SIZE;
+        } else {
+            break;
         }
-        if (rc) return salvage && rc == RKV_ECORRUPT ? RKV_OK : rc;
     }
     if (salvage) return RKV_OK;
-    if (records == 0) return status_set(RKV_ECORRUPT, "%s:%d: no snapshot", path, HEADER_SIZE);
-    if (offset < file.size) {
-        rc = check_tail(path, file, info->number, offset);
-        info->cut_bytes = file.size - offset;
-    }
-    return rc;
+    if (edits == 0) return status_set(RKV_ECORRUPT, "%s:%d: no snapshot", path, HEADER_SIZE);
+    info->cut_bytes = file.size - offset;
+    return offset < file.size ? check_tail(path, file, info->number, offset) : RKV_OK;
 }
 
 static int manifest_read(os *o, const char *dir, bool salvage, manifest_info *info, edit *image) {

@@ -8,7 +8,7 @@
  *                       crc32c covers size, manifest number, offset, edit; size 0 is a mark
  *
  * The first record is a snapshot. An edit is synced before anything relies on it; then a mark is written behind it (unsynced): so a bad last
- * record is a torn edit that nobody relied on and is cut, but a bad record with a good one anywhere behind it is corruption.
+ * edit is a torn one that nobody relied on and is cut, but a bad edit with anything good behind it is corruption.
  * A new manifest is switched in by the replace protocol of os.h. STORE repeats the identity for repair.
  *
  * Threads: one at a time; the caller locks.
