@@ -106,8 +106,8 @@ static int each_batch(conn *c, const slice *args, uint32_t count, uint32_t step,
                       void *context, bool *wanted) {
     server *v = c->server;
     entry entries[BATCH];
-    slice keys[BATCH];
-    uint64_t hashes[BATCH];
+    slice keys[BATCH] = {0};
+    uint64_t hashes[BATCH] = {0};
     int status[BATCH], r = GO;
     db_value values[BATCH];
     for (uint32_t i = 0; i < count; i++) {

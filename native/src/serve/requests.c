@@ -32,10 +32,8 @@ static void finish(conn *c) {
     if (c->state == CONN_CLOSED) return;
     v->mark = out_here(&c->out);
     conn_finish(c);
-    if (c->state == CONN_REQUEST)
-        conn_resume(c);
-    else
-        conn_send(c);
+    if (c->state == CONN_REQUEST) conn_resume(c);
+    conn_send(c);
 }
 
 int server_reply(server *v, uint64_t id, slice bytes, uint64_t wait_seq, bool last) {
