@@ -157,18 +157,18 @@ class Config:
             KeyError: with the name of a directive that does not exist.
             Refused: a value is not taken; nothing has changed.
         """
-        found: list[tuple[str, Directive, str]] = []
+        found: dict[Directive, tuple[str, str]] = {}
         for name, text in wanted:
             directive = _find(name.lower())
             if directive is None:
                 raise KeyError(name)
-            found.append((name, directive, text))
-        new: dict[str, Value] = {}
-        for name, directive, text in found:
             if directive.change is not Change.FREE:
                 raise Refused(name, f"can't set {directive.change.name.lower()} config")
-            if directive.name in new:
+            if directive in found:
                 raise Refused(name, "duplicate parameter")
+            found[directive] = name, text
+        new: dict[str, Value] = {}
+        for directive, (name, text) in found.items():
             try:
                 new[directive.name] = self._parse(directive, [text])
             except ValueError as error:

@@ -216,17 +216,17 @@ STORAGE = (
     ),
     Directive(
         "maxmemory",
-        ANY_SIZE,
+        Memory(16 * MIB, or_zero=True),
         "512mb",
         "bytes",
         reason=(
-            "For memtables and block cache, not for data: data may be far larger. At least 64mb; 0 stands "
+            "For memtables and block cache, not for data: data may be far larger. At least 16mb; 0 stands "
             "for the default."
         ),
     ),
     Directive(
         "memtable-size",
-        ANY_SIZE,
+        Memory(64 * KIB, GIB, or_zero=True),
         "0",
         "bytes",
         change=IMMUTABLE,

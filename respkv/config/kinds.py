@@ -127,20 +127,22 @@ def parse_memory(word: str) -> int:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes within bounds, written with or without a unit."""
+    """Bytes within bounds, written with or without a unit; or zero, where that has a meaning of its own."""
 
     many: ClassVar[bool] = False
     low: int = 0
     high: int = INT64_MAX
+    or_zero: bool = False
 
     @property
     def expected(self) -> str:
         least = f" of at least {readable_bytes(self.low)}" if self.low else ""
         most = f", at most {readable_bytes(self.high)}" if self.high < INT64_MAX else ""
-        return f"a number of bytes{least}{most}, as 64mb"
+        return f"a number of bytes{least}{most}, as 64mb" + (", or 0" if self.or_zero else "")
 
     def parse(self, words: Sequence[str]) -> int:
-        return _within(parse_memory(_one(words)), self.low, self.high)
+        size = parse_memory(_one(words))
+        return size if self.or_zero and size == 0 else _within(size, self.low, self.high)
 
     def format(self, value: Value) -> str:
         return str(value)

@@ -43,7 +43,7 @@ def varint(number: int) -> bytes:
 
 
 class BatchWriter:
-    """Collects the changes of one transaction, all at one version stamp or later ones."""
+    """Collects changes, all at one version."""
 
     def __init__(self, base_hlc: int, node: int) -> None:
         self.base_hlc = base_hlc
@@ -63,11 +63,10 @@ class BatchWriter:
         """Put a tombstone."""
         self._entry(TOMBSTONE, key)
 
-    def delete_range(self, lower: bytes, upper: bytes, hlc: int = 0) -> None:
-        """Delete what lies in [lower, upper) and is older than hlc (0: than this batch)."""
-        delta = max(hlc, self.base_hlc) - self.base_hlc
+    def delete_range(self, lower: bytes, upper: bytes) -> None:
+        """Delete what lies in [lower, upper) and is older than this batch."""
         self.count += 1
-        self._parts += (bytes((RANGE,)), varint(delta), varint(len(lower)), lower, varint(len(upper)), upper)
+        self._parts += (bytes((RANGE, 0)), varint(len(lower)), lower, varint(len(upper)), upper)
 
     def _entry(self, kind: int, key: bytes, expires: bytes = b"") -> None:
         self.count += 1

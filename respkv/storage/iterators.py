@@ -1,4 +1,4 @@
-"""Walks over the keys of one stored database, for worker threads: SCAN, KEYS, DBSIZE, RANDOMKEY and dropping
+"""Walks over the keys of one stored database, for worker threads: SCAN, KEYS, RANDOMKEY and dropping
 a database.
 
 Keys lie by slot first, so the keys of one database are 16,384 short stretches among those of the others:
@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from respkv.storage.cells import Cell, Entry
-from respkv.storage.keys import ALL_KEYS, PREFIX_SIZE, SLOTS, Kind, prefix, prefix_end
+from respkv.storage.census import Census
+from respkv.storage.keys import ALL_KEYS, PREFIX_SIZE, SLOTS, Kind, prefix_end
 
 CHUNK_BYTES_MIN = 2 << 10
 CHUNK_BYTES_MAX = 64 << 10
-COUNT_BY_WALK_MAX = 20_000
 
 
 class Cursor(Protocol):
@@ -47,8 +47,8 @@ class View(Protocol):
     def iterate(self, lower: bytes = b"", upper: bytes = b"", now_ms: int = 0, scan: bool = False) -> Cursor:
         """Iterate over the live cells of [lower, upper) at now_ms; scan leaves the cache alone."""
 
-    def count(self, lower: bytes, upper: bytes, now_ms: int) -> int | None:
-        """Count the live cells of [lower, upper)."""
+    def census(self, now_ms: int) -> Census:
+        """Count the live keys of every stored database."""
 
     def release(self) -> None:
         """Give it back."""
@@ -90,28 +90,6 @@ def next_stretch(key: bytes, wanted: bytes) -> bytes | None:
     """Return where the next keys of a kind and database may begin after a foreign key; None: nowhere."""
     slot = int.from_bytes(key[:2], "big") + (key[2:4] > wanted)
     return slot.to_bytes(2, "big") + wanted if slot < SLOTS else None
-
-
-def count_keys(view: View, db: int, now_ms: int) -> int:
-    """Count the live keys of a stored database, exactly.
-
-    A walk settles small stores; the rest of a large one is counted by the engine, slot by slot.
-    """
-    count = passed = 0
-    for entries, last in walk(view, db, now_ms):
-        count += len(entries)
-        passed += max(len(entries), 1)
-        if passed > COUNT_BY_WALK_MAX:
-            return count + _count_after(view, db, now_ms, last)
-    return count
-
-
-def _count_after(view: View, db: int, now_ms: int, last: bytes) -> int:
-    count = 0
-    for slot in range(int.from_bytes(last[:2], "big"), SLOTS):
-        stretch = prefix(slot, Kind.META, db)
-        count += view.count(max(last + b"\0", stretch), prefix_end(stretch), now_ms) or 0
-    return count
 
 
 def client_key(entry: Entry) -> bytes:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from respkv.storage.batch import read_batch
 from respkv.storage.cells import TOMBSTONE, Cell, Entry
+from respkv.storage.census import Census, count_entries
+from respkv.storage.keys import ALL_KEYS
 
 HLC_COUNTER_BITS = 16
 RECORD_SIZE = 32
@@ -79,8 +81,12 @@ class Model:
         """Do nothing: there is no disk."""
 
     def stats(self) -> dict[str, int]:
-        """Return the one figure there is."""
-        return {"seq": self.seq}
+        """Return no figures."""
+        return {}
+
+    def last_seq(self) -> int:
+        """Return how many batches were applied."""
+        return self.seq
 
 
 class ModelView:
@@ -107,9 +113,9 @@ class ModelView:
             if lower <= key and (not upper or key < upper) and (now_ms == 0 or cell.live(now_ms))
         ]
 
-    def count(self, lower: bytes, upper: bytes, now_ms: int) -> int | None:
-        """Count the live cells of [lower, upper)."""
-        return len(self._entries(lower, upper, now_ms))
+    def census(self, now_ms: int) -> Census:
+        """Count the live keys of every database."""
+        return count_entries(self._entries(*ALL_KEYS, now_ms), now_ms)
 
     def release(self) -> None:
         """Note that nobody needs it."""

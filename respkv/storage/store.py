@@ -29,6 +29,7 @@ class Engine(Protocol):
     def view(self) -> View: ...
     def sync(self) -> None: ...
     def stats(self) -> dict[str, int]: ...
+    def last_seq(self) -> int: ...
 
 
 class Store:
@@ -52,6 +53,10 @@ class Store:
     def now_ms(self) -> int:
         """Return the engine's wall time."""
         return self.engine.now_ms()
+
+    def marker(self) -> int:
+        """Return a number that changes with every write, whoever makes it."""
+        return self.engine.last_seq()
 
     def transaction(self) -> Transaction:
         """Begin the reads and changes of a command."""

@@ -1,0 +1,1 @@
+"""What touches sockets, threads and the clock: connections, workers, logs, HTTP. Built by node."""
