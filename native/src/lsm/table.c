@@ -269,9 +269,8 @@ int table_get(table *t, slice key, uint64_t hash, bool nowait, cell *out, cache_
     int rc = table_make_resident(t, nowait);
     if (!rc) rc = ask_filter(t, hash, nowait);
     if (!rc) rc = index_cursor_seek(t, &at, key, nowait);
-    if (rc) return rc;
     index_cursor_clear(t, &at);
-    rc = table_cached_body(t, at.offset, at.size, nowait, &pin);
+    if (!rc) rc = table_cached_body(t, at.offset, at.size, nowait, &pin);
     if (!rc) rc = find_in_block(t, at.offset, pin, key, hash, out);
     if (rc)
         cache_release(t->cache, pin);

@@ -64,13 +64,14 @@ int index_builder_add(index_builder *b, slice separator, uint64_t offset, uint32
 /* The first 8 bytes as a number that orders as they do, zeros behind a shorter slice. */
 static uint64_t head_of(slice s) {
     if (s.size >= HEAD_SIZE) return get_be64(s.data);
-    uint8_t padded[HEAD_SIZE] = {0};
-    if (s.size) memcpy(padded, s.data, s.size);
-    return get_be64(padded);
+    uint64_t head = 0;
+    for (size_t i = 0; i < HEAD_SIZE; i++) head = head << 8 | (i < s.size ? s.data[i] : 0);
+    return head;
 }
 
 static slice slice_from(slice s, size_t start) {
-    return start < s.size ? slice_of(s.data + start, s.size - start) : slice_of(NULL, 0);
+    if (start > s.size) start = s.size;
+    return slice_of(s.data + start, s.size - start);
 }
 
 static size_t head_size(slice s) {

@@ -245,7 +245,7 @@ int table_iter_new(iter **out, table *t, bool scan) {
     if (!it) return alloc_failed(sizeof *it);
     it->base.ops = &ops;
     it->t = t;
-    it->scan = scan;
+    it->scan = it->at.leaves_cache = scan;
     table_ref(t);
     *out = &it->base;
     return RKV_OK;

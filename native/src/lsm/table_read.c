@@ -173,9 +173,38 @@ int table_make_resident(table *t, bool nowait) {
 
 /* --- index cursor ------------------------------------------------------------------------------------------------------ */
 
-void index_cursor_clear(table *t, index_cursor *c) {
+static void cursor_unpin(table *t, index_cursor *c) {
     cache_release(t->cache, c->pin);
     c->pin = NULL;
+}
+
+void index_cursor_clear(table *t, index_cursor *c) {
+    cursor_unpin(t, c);
+    buf_clear(&c->own);
+}
+
+/* The body of an index block: resident, cached, or, for who leaves the cache alone, read anew. */
+static int index_body(table *t, index_cursor *c, uint64_t offset, uint32_t size, bool nowait, slice *out) {
+    const table_resident *r = atomic_load_explicit(&t->resident, memory_order_acquire);
+    int rc = RKV_OK;
+    if (r && r->index) {
+        *out = slice_of(r->index + (offset - t->footer.index_offset), size - TRAILER_SIZE);
+        return RKV_OK;
+    }
+    if (c->leaves_cache)
+        c->pin = cache_lookup(t->cache, t->number, offset);
+    else
+        rc = table_cached_body(t, offset, size, nowait, &c->pin);
+    if (rc) return rc;
+    if (c->pin) {
+        *out = slice_of(cache_data(c->pin), cache_size(c->pin));
+        return RKV_OK;
+    }
+    c->own.size = 0;
+    rc = buf_reserve(&c->own, size);
+    if (!rc) rc = table_read_checked(t, offset, c->own.data, size, nowait);
+    if (!rc) *out = slice_of(c->own.data, size - TRAILER_SIZE);
+    return rc;
 }
 
 /* Take index block `part` in hand. */
@@ -183,16 +212,10 @@ static int cursor_open(table *t, index_cursor *c, uint32_t part, bool nowait) {
     uint64_t offset;
     uint32_t size;
     slice body;
-    index_cursor_clear(t, c);
+    cursor_unpin(t, c);
     if (!index_child(&t->top, part, &offset, &size)) return table_corrupt(t, t->footer.top_offset, "bad top index");
-    const table_resident *r = atomic_load_explicit(&t->resident, memory_order_acquire);
-    if (r && r->index) {
-        body = slice_of(r->index + (offset - t->footer.index_offset), size - TRAILER_SIZE);
-    } else {
-        int rc = table_cached_body(t, offset, size, nowait, &c->pin);
-        if (rc) return rc;
-        body = slice_of(cache_data(c->pin), cache_size(c->pin));
-    }
+    int rc = index_body(t, c, offset, size, nowait, &body);
+    if (rc) return rc;
     if (!index_open(&c->view, body)) return table_corrupt(t, offset, "bad index block");
     c->part = part;
     return RKV_OK;
@@ -212,7 +235,7 @@ static int cursor_stand(table *t, index_cursor *c, uint32_t i) {
 }
 
 static int cursor_done(table *t, index_cursor *c, int rc) {
-    if (rc) index_cursor_clear(t, c);
+    if (rc) cursor_unpin(t, c);
     return rc;
 }
 

@@ -57,15 +57,17 @@ int table_make_resident(table *t, bool nowait);
 /* --- a place in the index: one data block ------------------------------------------------------------------------------ */
 
 typedef struct index_cursor {
-    index_view view;  /* the index block that stands for part */
-    cache_entry *pin; /* of it, or NULL */
-    uint32_t part;    /* child of top */
-    uint32_t child;   /* child of view */
-    uint64_t offset;  /* of the data block */
-    uint32_t size;    /* with its trailer */
+    index_view view;   /* the index block that stands for part */
+    bool leaves_cache; /* set by its owner: what is not in the cache is read into own */
+    cache_entry *pin;  /* of the index block, or NULL */
+    buf own;
+    uint32_t part;   /* child of top */
+    uint32_t child;  /* child of view */
+    uint64_t offset; /* of the data block */
+    uint32_t size;   /* with its trailer */
 } index_cursor;
 
-/* Stand on the block that may hold key. Zeroed or used cursor. On failure it holds nothing. */
+/* Stand on the block that may hold key. Zeroed or used cursor. On failure it stands nowhere. */
 int index_cursor_seek(table *t, index_cursor *c, slice key, bool nowait);
 
 /* Stand on the first or the last block. */
@@ -76,6 +78,6 @@ int index_cursor_last(table *t, index_cursor *c);
 int index_cursor_next(table *t, index_cursor *c);
 int index_cursor_prev(table *t, index_cursor *c);
 
-void index_cursor_clear(table *t, index_cursor *c);
+void index_cursor_clear(table *t, index_cursor *c); /* unpin and free */
 
 #endif
