@@ -1,6 +1,7 @@
-/* bench_table.c: what a table costs: nanoseconds to build, get, miss and scan an entry, and bytes an entry beyond its key
- * and value. One table of ENTRIES (250,000) cells, keys as the store's (slot, two bytes, "key:000000012345"), values of
- * VALUE_BYTES (100), half compressible, in the directory TMPDIR (/tmp). The best of ROUNDS (5), everything cached. */
+/* bench_table.c: what a table costs: nanoseconds to build, get, miss and scan an entry, and bytes an entry beyond its
+ * key and value. One table of ENTRIES (250,000) cells, keys as the store's (slot, two bytes, "key:000000012345"),
+ * values of VALUE_BYTES (100), half compressible, in the directory TMPDIR (/tmp). The best of ROUNDS (5), everything
+ * cached. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

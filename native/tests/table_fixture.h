@@ -1,5 +1,5 @@
-/* table_fixture.h: sets of random keys and cells of many shapes, in a sorted array: the obvious twin of a table; and the table of such a set
- * on a file system in memory. For test_table*.c. */
+/* table_fixture.h: sets of random keys and cells of many shapes, in a sorted array: the obvious twin of a table; and
+ * the table of such a set on a file system in memory. For test_table*.c. */
 #ifndef RKV_TESTS_TABLE_FIXTURE_H
 #define RKV_TESTS_TABLE_FIXTURE_H
 

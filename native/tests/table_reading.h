@@ -1,4 +1,5 @@
-/* table_reading.h: read all of a small table in every way, under errors that are allowed. For test_table_damage.c and _faults.c. */
+/* table_reading.h: read all of a small table in every way, under errors that are allowed. For test_table_damage.c and
+ * _faults.c. */
 #ifndef RKV_TESTS_TABLE_READING_H
 #define RKV_TESTS_TABLE_READING_H
 
@@ -13,17 +14,19 @@ int tolerate(int rc, int allowed);
 
 uint64_t fixture_hash(const fixture *f, slice key);
 
-/* Walk from one end to the other: the entries seen must be right, and all, unless there is an error, which is returned. */
+/* Walk from one end to the other: the entries seen must be right, and all, unless there is an error, which is returned.
+ * */
 int read_walk(table *t, const twin *all, bool scan, bool backwards, int allowed);
 
-/* Open the table anew and read it in every way, with nothing of it in the cache: right answers only. The first error of any of
- * them, RKV_OK if there was none. */
+/* Open the table anew and read it in every way, with nothing of it in the cache: right answers only. The first error of
+ * any of them, RKV_OK if there was none. */
 int read_all(fixture *f, const twin *all, int allowed);
 
 /* Up to count entries of a set. */
 twin some_of(enum set_shape shape, size_t count, uint64_t seed);
 
-/* Tables of about 4 KiB with several data blocks each, one for each way in which filter, index and blocks may be kept. */
+/* Tables of about 4 KiB with several data blocks each, one for each way in which filter, index and blocks may be kept.
+ * */
 enum { SMALL = 4 };
 fixture small_fixture(size_t i, uint64_t seed, twin *out);
 bool small_is_resident(size_t i);

@@ -1,5 +1,6 @@
-/* test_block.c: data blocks, index blocks, compressed bodies and footers: what was put in comes out, sizes are what they are said to be, and
- * damaged bytes are refused or misread but never left: each body lies at the end of an allocation of its own size.
+/* test_block.c: data blocks, index blocks, compressed bodies and footers: what was put in comes out, sizes are what
+ * they are said to be, and damaged bytes are refused or misread but never left: each body lies at the end of an
+ * allocation of its own size.
  *
  * Random tests print their seed; SEED=n replays one.
  */
@@ -105,7 +106,7 @@ static void test_sizes(void) {
     }
 }
 
-/* --- index ------------------------------------------------------------------------------------------------------------- */
+/* --- index -------------------------------------------------------------------------------------------------------- */
 
 static void test_index(void) {
     uint64_t rng = seed;
@@ -145,7 +146,7 @@ static void test_index(void) {
     }
 }
 
-/* --- damage ------------------------------------------------------------------------------------------------------------ */
+/* --- damage ------------------------------------------------------------------------------------------------------- */
 
 /* A copy of the body, some of its bytes changed or its end cut off, that ends where its allocation does. */
 static slice damaged(slice body, uint64_t *rng, uint8_t **out_memory) {
@@ -253,7 +254,7 @@ static void test_damage(void) {
     CHECK(sum > 0);
 }
 
-/* --- compression ------------------------------------------------------------------------------------------------------- */
+/* --- compression -------------------------------------------------------------------------------------------------- */
 
 static void test_compression(void) {
     uint64_t rng = seed;

@@ -8,7 +8,7 @@
 
 static uint64_t seed;
 
-/* --- the same answers as the twin -------------------------------------------------------------------------------------- */
+/* --- the same answers as the twin --------------------------------------------------------------------------------- */
 
 static int get(fixture *f, slice key, cell *out, cache_entry **pin) {
     return table_get(f->table, key, hash_bytes(&f->options.seed, key), false, out, pin);
@@ -25,7 +25,8 @@ static void check_get(fixture *f, const twin *t, slice key) {
     cache_release(f->options.cache, pin);
 }
 
-/* A key near one of the set: itself, shortened, longer by a zero, or with its last byte one off. Valid until the next call. */
+/* A key near one of the set: itself, shortened, longer by a zero, or with its last byte one off. Valid until the next
+ * call. */
 static slice key_near(const twin *t, uint64_t *rng) {
     static uint8_t key[KEY_SIZE_MAX + 1];
     slice base = t->entries[draw_below(rng, t->count)].key;
@@ -106,7 +107,7 @@ static void check_seeks(fixture *f, const twin *t, bool scan, uint64_t *rng) {
     iter_close(it);
 }
 
-/* --- the props --------------------------------------------------------------------------------------------------------- */
+/* --- the props ---------------------------------------------------------------------------------------------------- */
 
 static void check_props(const table_props *p, const twin *t) {
     table_props e = {.min_hlc = UINT64_MAX, .min_expires_ms = UINT64_MAX};
@@ -180,7 +181,7 @@ static void test_twins(void) {
     }
 }
 
-/* --- what costs ---------------------------------------------------------------------------------------------------------- */
+/* --- what costs --------------------------------------------------------------------------------------------------- */
 
 /* A block is as large as it should be, holds at least 8 entries if 16 KiB can, and large entries are alone. */
 static void check_layout(fixture *f, const twin *t, size_t target) {
@@ -201,7 +202,8 @@ static void check_layout(fixture *f, const twin *t, size_t target) {
         CHECK(largest <= target ? size <= target || (size <= BLOCK_STRETCH_MAX && v.count <= BLOCK_ENTRIES_MIN)
                                 : v.count == 1);
         if (i == t->count) continue;
-        /* The next entry was not let in, for a reason; it might have cost the others their prefix and shorter versions. */
+        /* The next entry was not let in, for a reason; it might have cost the others their prefix and shorter versions.
+         * */
         size_t next = t->entries[i].key.size + t->entries[i].cell.payload.size;
         size_t grown = size + next + 32 + v.count * (v.prefix_size + 8);
         CHECK(largest > target || next > target || grown > BLOCK_STRETCH_MAX ||

@@ -1,6 +1,6 @@
-/* test_table_damage.c: a table whose bytes are not what was written gives the right answer or an error that names file and offset,
- * never a wrong one: every bit flipped, every length cut, blocks and files in each other's place, and forgeries, which have good
- * checksums and may say anything but must not lead outside.
+/* test_table_damage.c: a table whose bytes are not what was written gives the right answer or an error that names file
+ * and offset, never a wrong one: every bit flipped, every length cut, blocks and files in each other's place, and
+ * forgeries, which have good checksums and may say anything but must not lead outside.
  *
  * Random tests print their seed; SEED=n replays one.
  */
@@ -10,7 +10,7 @@
 
 static uint64_t seed;
 
-/* --- damage ------------------------------------------------------------------------------------------------------------ */
+/* --- damage ------------------------------------------------------------------------------------------------------- */
 
 static void test_every_bit(void) {
     for (size_t i = 0; i < SMALL; i++) {
@@ -87,7 +87,7 @@ static void test_cut_under_reader(void) {
     small_free(&f, &all);
 }
 
-/* --- the wrong file, the wrong place ----------------------------------------------------------------------------------- */
+/* --- the wrong file, the wrong place ------------------------------------------------------------------------------ */
 
 /* A sound block where another of its size belongs. */
 static void test_misdirected(void) {

@@ -1,5 +1,5 @@
-/* test_table_faults.c: when memory, device or caller fail a table: every allocation and call refused, a device that lies or
- * would make the caller wait, limits. The answer is right, or an error, and nothing leaks or stays behind.
+/* test_table_faults.c: when memory, device or caller fail a table: every allocation and call refused, a device that
+ * lies or would make the caller wait, limits. The answer is right, or an error, and nothing leaks or stays behind.
  *
  * Random tests print their seed; SEED=n replays one.
  */
@@ -9,7 +9,7 @@
 
 static uint64_t seed;
 
-/* --- memory and calls that fail ---------------------------------------------------------------------------------------- */
+/* --- memory and calls that fail ----------------------------------------------------------------------------------- */
 
 static bool file_is_there(fixture *f) {
     uint64_t size;
@@ -112,7 +112,7 @@ static void test_calls_of_readers(void) {
     }
 }
 
-/* --- a device that lies once ------------------------------------------------------------------------------------------- */
+/* --- a device that lies once -------------------------------------------------------------------------------------- */
 
 /* An os whose files, while armed, flip a bit of the next read or cut it short. */
 typedef struct liar {
@@ -199,7 +199,7 @@ static void test_lies(void) {
     }
 }
 
-/* --- a device that would make the caller wait -------------------------------------------------------------------------- */
+/* --- a device that would make the caller wait --------------------------------------------------------------------- */
 
 static void test_nowait(void) {
     for (size_t i = 0; i < SMALL; i++) {
@@ -236,7 +236,7 @@ static void test_nowait(void) {
     }
 }
 
-/* --- misuse and limits ------------------------------------------------------------------------------------------------- */
+/* --- misuse and limits -------------------------------------------------------------------------------------------- */
 
 static void test_limits(void) {
     twin all;

@@ -1,5 +1,5 @@
-/* test_table_threads.c: threads that open the same table's blocks, filter and index at once, under a cache too small for it, all get
- * right answers (ThreadSanitizer).
+/* test_table_threads.c: threads that open the same table's blocks, filter and index at once, under a cache too small
+ * for it, all get right answers (ThreadSanitizer).
  *
  * Random tests print their seed; SEED=n replays one, as far as the scheduler lets it.
  */

@@ -1,7 +1,7 @@
 /* block.h: a data block: some keys and cells in order, built once and then searched as it lies. Bytes: table_format.h.
  *
- * Leaves I/O, checksum and compression to others. A reader trusts nothing: lengths and offsets are checked where they are used, so
- * that any bytes give an answer or BLOCK_BAD, and no access outside the body.
+ * Leaves I/O, checksum and compression to others. A reader trusts nothing: lengths and offsets are checked where they
+ * are used, so that any bytes give an answer or BLOCK_BAD, and no access outside the body.
  * Threads: a builder has one; readers of a block any number.
  */
 #ifndef RKV_LSM_BLOCK_H
@@ -11,7 +11,7 @@
 #include "lsm/cell.h"
 #include "lsm/table_format.h"
 
-/* --- build ------------------------------------------------------------------------------------------------------------- */
+/* --- build -------------------------------------------------------------------------------------------------------- */
 
 /* What decides the size of a body, of the entries so far. */
 typedef struct block_totals {
@@ -36,8 +36,8 @@ static inline uint32_t block_builder_count(const block_builder *b) {
     return b->totals.count;
 }
 
-/* Bytes of the body as it stands, and as it would be with one more entry; up to 4 an entry too many where keys are of 128 bytes
- * and more. */
+/* Bytes of the body as it stands, and as it would be with one more entry; up to 4 an entry too many where keys are of
+ * 128 bytes and more. */
 size_t block_builder_size(const block_builder *b);
 size_t block_builder_size_with(const block_builder *b, slice key, const cell *c);
 
@@ -51,7 +51,7 @@ slice block_builder_last(const block_builder *b);
 /* Append the body to out and be empty again. count > 0. RKV_ENOMEM changes nothing. */
 int block_builder_finish(block_builder *b, buf *out);
 
-/* --- read -------------------------------------------------------------------------------------------------------------- */
+/* --- read --------------------------------------------------------------------------------------------------------- */
 
 /* A body taken apart; valid as long as the bytes are. */
 typedef struct block_view {

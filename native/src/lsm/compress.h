@@ -6,7 +6,8 @@
 
 #include "base/buf.h"
 
-/* Append raw_size:fixed32 lz4_block to out if that saves an eighth or more: *out_saved tells; without it out is as it was. RKV_ENOMEM. */
+/* Append raw_size:fixed32 lz4_block to out if that saves an eighth or more: *out_saved tells; without it out is as it
+ * was. RKV_ENOMEM. */
 int compress_append(buf *out, slice raw, bool *out_saved);
 
 /* The raw size that a compressed body claims; false: it is too short, or the claim is out of reach for its size. */

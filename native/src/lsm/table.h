@@ -1,7 +1,8 @@
 /* table.h: sorted tables on disk (SSTables): build, open, look up, iterate. The byte grammar stands in table_format.h.
  *
- * A table is written once, synced, and never changed. Every block carries a CRC32C that also covers file number and offset, and
- * is verified on each read from the device, so a misdirected or stale block is found. An error names file and offset.
+ * A table is written once, synced, and never changed. Every block carries a CRC32C that also covers file number and
+ * offset, and is verified on each read from the device, so a misdirected or stale block is found. An error names file
+ * and offset.
  *
  * Threads: a builder has one; an open table any number.
  */
@@ -27,8 +28,8 @@ typedef struct table_options {
     unsigned bloom_bits; /* per key; default 10; 0: no filter */
     enum table_compression compression;
     cache *cache; /* for blocks of data and of partitioned index and filter; may be NULL for builders */
-    /* An open table keeps filter and index in memory, outside the cache, up to this and 2 bytes an entry; what is more goes
-     * through the cache block by block. 0: 1 MiB. */
+    /* An open table keeps filter and index in memory, outside the cache, up to this and 2 bytes an entry; what is more
+     * goes through the cache block by block. 0: 1 MiB. */
     size_t resident_max;
 } table_options;
 
@@ -58,8 +59,8 @@ int table_builder_add(table_builder *b, slice key, const cell *c);
 uint64_t table_builder_size(const table_builder *b);
 uint64_t table_builder_entries(const table_builder *b);
 
-/* Write index, filter and footer, sync and close the file (the caller syncs the directory). Then free b either way; a failure
- * removes the file too. RKV_EINVAL: nothing was added. */
+/* Write index, filter and footer, sync and close the file (the caller syncs the directory). Then free b either way; a
+ * failure removes the file too. RKV_EINVAL: nothing was added. */
 int table_builder_finish(table_builder *b, table_props *out);
 
 /* Give up: close and remove the file; free b. Accepts NULL. */
@@ -67,15 +68,15 @@ void table_builder_abort(table_builder *b);
 
 typedef struct table table;
 
-/* Open a table whose size and number the manifest knows. Reads and checks footer and top index; RKV_EFORMAT: another store, a newer
- * version, or compressed without LZ4 here; RKV_ECORRUPT: truncated, or bytes that fail their check. options->cache is needed. One
- * reference. */
+/* Open a table whose size and number the manifest knows. Reads and checks footer and top index; RKV_EFORMAT: another
+ * store, a newer version, or compressed without LZ4 here; RKV_ECORRUPT: truncated, or bytes that fail their check.
+ * options->cache is needed. One reference. */
 int table_open(table **out, const table_options *options, const char *path, uint64_t number, uint64_t size);
 void table_ref(table *t);
 void table_unref(table *t); /* accepts NULL; the last one closes the file */
 
-/* Read the filter and index that stay in memory, unless they are there: for a thread that may wait, before the owner's first get would.
- * Any thread. RKV_EIO, RKV_ECORRUPT, RKV_ENOMEM. */
+/* Read the filter and index that stay in memory, unless they are there: for a thread that may wait, before the owner's
+ * first get would. Any thread. RKV_EIO, RKV_ECORRUPT, RKV_ENOMEM. */
 int table_load(table *t);
 
 /* Bytes of memory the table holds outside the cache (index, filter). */
@@ -84,15 +85,16 @@ size_t table_memory(const table *t);
 /* The props, as rebuilt from the footer: for repair. */
 int table_read_props(table *t, table_props *out);
 
-/* Look up key. RKV_OK: *out, whose payload lies in *out_pin (cache_release it after use). RKV_NOTFOUND. RKV_WOULDBLOCK only if nowait.
- * hash = hash_bytes(seed, key). */
+/* Look up key. RKV_OK: *out, whose payload lies in *out_pin (cache_release it after use). RKV_NOTFOUND. RKV_WOULDBLOCK
+ * only if nowait. hash = hash_bytes(seed, key). */
 int table_get(table *t, slice key, uint64_t hash, bool nowait, cell *out, cache_entry **out_pin);
 
 /* Can the filter exclude the hash? No I/O; true: the key is not here. Prefetch first for batches. */
 bool table_excludes(table *t, uint64_t hash);
 void table_prefetch(const table *t, uint64_t hash);
 
-/* An iterator with a reference. scan: long sequential read: reads ahead 32 to 256 KiB into a private buffer and leaves the cache alone. */
+/* An iterator with a reference. scan: long sequential read: reads ahead 32 to 256 KiB into a private buffer and leaves
+ * the cache alone. */
 int table_iter_new(iter **out, table *t, bool scan);
 
 /* Read the whole file and check every block and the file CRC. */

@@ -4,8 +4,8 @@
  *                \-> index (128 blocks) -> index_bodies (wait for the end of the data) -> top
  *                \-> hashes (wait for their number, which is the filter's size)
  *
- * Memory: 8 bytes an entry for the hashes, 1 for the index, and the buffers. The first failure is kept: every later call
- * returns it, and finish removes the file.
+ * Memory: 8 bytes an entry for the hashes, 1 for the index, and the buffers. The first failure is kept: every later
+ * call returns it, and finish removes the file.
  */
 #include <assert.h>
 
@@ -39,7 +39,7 @@ struct table_builder {
     table_props props;
 };
 
-/* --- bytes out --------------------------------------------------------------------------------------------------------- */
+/* --- bytes out ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t file_offset(const table_builder *b) {
     return b->written + b->out.size;
@@ -75,7 +75,7 @@ static int emit_body(table_builder *b, const uint8_t *body, size_t size) {
     return rc ? rc : seal_block(b, start, TABLE_RAW, &sealed);
 }
 
-/* --- data -------------------------------------------------------------------------------------------------------------- */
+/* --- data --------------------------------------------------------------------------------------------------------- */
 
 /* Close the index block: its body waits, its place among the others is known. */
 static int close_index(table_builder *b) {
@@ -177,7 +177,7 @@ uint64_t table_builder_entries(const table_builder *b) {
     return b->props.entries;
 }
 
-/* --- filter, index, footer --------------------------------------------------------------------------------------------- */
+/* --- filter, index, footer ---------------------------------------------------------------------------------------- */
 
 static void fill_filter(uint8_t *lines, const bloom_shape *shape, const buf *hashes) {
     size_t count = hashes->size / 8;
@@ -260,7 +260,7 @@ static int write_rest(table_builder *b) {
     return rc ? rc : flush_out(b);
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void builder_free(table_builder *b) {
     buf_clear(&b->out);

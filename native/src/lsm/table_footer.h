@@ -27,8 +27,8 @@ size_t footer_size(const uint8_t *end);
 
 enum footer_state { FOOTER_OK, FOOTER_DAMAGED, FOOTER_NEWER };
 
-/* Take apart the bytes of a footer, footer_size of them. FOOTER_NEWER: sound, but of a version above TABLE_VERSION. Keys point
- * into bytes. Whether the numbers fit the file is the caller's to check. */
+/* Take apart the bytes of a footer, footer_size of them. FOOTER_NEWER: sound, but of a version above TABLE_VERSION.
+ * Keys point into bytes. Whether the numbers fit the file is the caller's to check. */
 enum footer_state footer_parse(slice bytes, table_footer *out);
 
 #endif

@@ -7,7 +7,7 @@
 
 enum { HEAD_SIZE = 8, MARK_BITS = 4, REST_MAX = 1 << (32 - MARK_BITS) };
 
-/* --- build ------------------------------------------------------------------------------------------------------------- */
+/* --- build -------------------------------------------------------------------------------------------------------- */
 
 typedef struct index_item {
     size_t start; /* of the separator */
@@ -106,7 +106,7 @@ int index_builder_encode(const index_builder *b, buf *out) {
     return RKV_OK;
 }
 
-/* --- read -------------------------------------------------------------------------------------------------------------- */
+/* --- read --------------------------------------------------------------------------------------------------------- */
 
 bool index_open(index_view *out, slice body) {
     if (body.size < INDEX_TAIL_SIZE || body.size > UINT32_MAX) return false;

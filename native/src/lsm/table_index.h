@@ -1,4 +1,5 @@
-/* table_index.h: an index block: which child (data block, or index block below the top) holds a key. Bytes: table_format.h.
+/* table_index.h: an index block: which child (data block, or index block below the top) holds a key. Bytes:
+ * table_format.h.
  *
  * Searched as it lies: a binary search without branches over 8-byte heads, then only among equal heads over the rest.
  * Damaged bytes give a wrong child or INDEX_BAD, never an access outside the body.
@@ -53,7 +54,8 @@ typedef struct index_view {
 /* False: these bytes are no index block. */
 bool index_open(index_view *out, slice body);
 
-/* The child that may hold key: the last with separator <= key, the first if there is none; false: the block is damaged. */
+/* The child that may hold key: the last with separator <= key, the first if there is none; false: the block is damaged.
+ * */
 bool index_find(const index_view *v, slice key, uint32_t *out);
 
 /* Where child i < count lies; false: the block is damaged. */

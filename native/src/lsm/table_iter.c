@@ -1,9 +1,9 @@
 /* table_iter.c: a table's entries in order, both ways; see iter.h.
  *
- * A key is put together in a buffer, behind the prefix that a block's keys share and that is copied once a block; payloads, and keys
- * without a prefix, point into the block. The block is pinned in the cache, or, for a scan, lies in a private window
- * onto the file, which is read ahead in the direction of travel: 32 KiB at first, doubling to 256. A block is verified each
- * time it is taken from the window.
+ * A key is put together in a buffer, behind the prefix that a block's keys share and that is copied once a block;
+ * payloads, and keys without a prefix, point into the block. The block is pinned in the cache, or, for a scan, lies in
+ * a private window onto the file, which is read ahead in the direction of travel: 32 KiB at first, doubling to 256. A
+ * block is verified each time it is taken from the window.
  */
 #include "base/alloc.h"
 #include "base/status.h"
@@ -43,7 +43,7 @@ static void stop(table_iter *it, int status) {
     it->base.status = status == RKV_END ? RKV_OK : status;
 }
 
-/* --- blocks ------------------------------------------------------------------------------------------------------------ */
+/* --- blocks ------------------------------------------------------------------------------------------------------- */
 
 /* Read the window that has the block in it, and what lies ahead. */
 static int fill_window(table_iter *it) {
@@ -102,7 +102,7 @@ static int enter_block(table_iter *it) {
     return buf_append(&it->key, prefix.data, prefix.size);
 }
 
-/* --- entries ----------------------------------------------------------------------------------------------------------- */
+/* --- entries ------------------------------------------------------------------------------------------------------ */
 
 /* The key of a suffix, behind the prefix that lies in the buffer already. */
 static int join_key(table_iter *it, slice suffix) {

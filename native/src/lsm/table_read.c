@@ -39,7 +39,7 @@ int table_read_checked(table *t, uint64_t offset, uint8_t *to, size_t size, bool
     return rc;
 }
 
-/* --- bodies ------------------------------------------------------------------------------------------------------------ */
+/* --- bodies ------------------------------------------------------------------------------------------------------- */
 
 /* The raw size of a verified block's body; 0 with *out_raw: it is the body as it lies. */
 static int plain_size(const table *t, uint64_t offset, slice block, bool *out_raw, size_t *out_size) {
@@ -107,7 +107,7 @@ int table_cached_body(table *t, uint64_t offset, uint32_t size, bool nowait, cac
     return *out_pin ? RKV_OK : load_block(t, offset, size, nowait, out_pin);
 }
 
-/* --- resident filter and index ----------------------------------------------------------------------------------------- */
+/* --- resident filter and index ------------------------------------------------------------------------------------ */
 
 /* Partition by partition, so that lines lie end to end and aligned: each read's trailer is overwritten by the next. */
 static int read_filter(table *t, uint8_t *lines, bool nowait) {
@@ -171,7 +171,7 @@ int table_make_resident(table *t, bool nowait) {
     return RKV_OK;
 }
 
-/* --- index cursor ------------------------------------------------------------------------------------------------------ */
+/* --- index cursor ------------------------------------------------------------------------------------------------- */
 
 static void cursor_unpin(table *t, index_cursor *c) {
     cache_release(t->cache, c->pin);

@@ -1,7 +1,8 @@
 /* table_read.h: an open table's insides: its blocks as they come from memory, cache or device. For table*.c only.
  *
- * Every block that comes from the device is verified; a read or check that fails is tried once more before it is reported
- * (FAULTS.md 4.6). Nothing is published, cached or kept before it has been verified whole. RKV_WOULDBLOCK leaves all as it was.
+ * Every block that comes from the device is verified; a read or check that fails is tried once more before it is
+ * reported (FAULTS.md 4.6). Nothing is published, cached or kept before it has been verified whole. RKV_WOULDBLOCK
+ * leaves all as it was.
  *
  * Threads: any; an index_cursor has one.
  */
@@ -45,7 +46,8 @@ int table_read_checked(table *t, uint64_t offset, uint8_t *to, size_t size, bool
 /* Verify a block in memory. RKV_ECORRUPT. */
 int table_check_block(const table *t, uint64_t offset, const uint8_t *block, size_t size);
 
-/* The body of a verified block, as it is searched: *out points into the block, or into plain when it had to be decompressed. */
+/* The body of a verified block, as it is searched: *out points into the block, or into plain when it had to be
+ * decompressed. */
 int table_plain_body(const table *t, uint64_t offset, slice block, buf *plain, slice *out);
 
 /* The body of a block from the cache, pinned, or from the device into it. */
@@ -54,7 +56,7 @@ int table_cached_body(table *t, uint64_t offset, uint32_t size, bool nowait, cac
 /* Make what is to be kept resident so. */
 int table_make_resident(table *t, bool nowait);
 
-/* --- a place in the index: one data block ------------------------------------------------------------------------------ */
+/* --- a place in the index: one data block ------------------------------------------------------------------------- */
 
 typedef struct index_cursor {
     index_view view;   /* the index block that stands for part */
