@@ -121,38 +121,36 @@ void twin_batch_put(buf *b, unsigned key, uint64_t hlc, uint32_t node) {
     twin_cell_free(&c);
 }
 
-bool twin_cell_right(db *d, unsigned key, const cell *c) {
+int twin_check_cell(db *d, unsigned key, const cell *c) {
     uint8_t name[TWIN_KEY_SIZE_MAX];
     cell want = twin_cell_of(key, c->hlc, c->node);
     uint64_t size;
-    bool right = (want.flags & CELL_TOMBSTONE) == (c->flags & CELL_TOMBSTONE) &&
-                 want.expires_at_ms == c->expires_at_ms && db_value_size(c, &size) == RKV_OK &&
-                 size == want.payload.size;
-    if (right && size) {
-        uint8_t *data = malloc((size_t)size);
-        CHECK(data);
-        int rc = db_value_read(d, twin_key(key, name), c, false, data);
-        right = rc == RKV_OK && memcmp(data, want.payload.data, (size_t)size) == 0;
-        free(data);
-    }
+    OK(db_value_size(c, &size));
+    CHECK((want.flags & CELL_TOMBSTONE) == (c->flags & CELL_TOMBSTONE) && want.expires_at_ms == c->expires_at_ms);
+    CHECK(size == want.payload.size);
+    uint8_t *data = malloc((size_t)size + 1);
+    CHECK(data);
+    int rc = db_value_read(d, twin_key(key, name), c, false, data);
+    if (rc == RKV_OK && size) CHECK(memcmp(data, want.payload.data, (size_t)size) == 0);
+    free(data);
     twin_cell_free(&want);
-    return right;
+    return rc;
 }
 
 /* What a lookup came to is right for key. */
-static void check_one(db *d, const twin *t, unsigned key, int rc, const cell *c, uint64_t now_ms, bool exact) {
+static int check_one(db *d, const twin *t, unsigned key, int rc, const cell *c, uint64_t now_ms, bool exact) {
     twin_version v;
     bool there = twin_winner(t, key, &v);
     if (rc == RKV_NOTFOUND) {
         CHECK(!there || (!exact && !twin_live(t, key, now_ms)));
-        return;
+        return RKV_OK;
     }
     CHECK(rc == RKV_OK);
     if (!there || c->hlc != v.hlc || c->node != v.node)
         fprintf(stderr, "key %u: found %" PRIu64 ".%u, expected %" PRIu64 ".%u (%d)\n", key, c->hlc, c->node,
                 there ? v.hlc : 0, there ? v.node : 0, there);
     CHECK(there && c->hlc == v.hlc && c->node == v.node);
-    CHECK(twin_cell_right(d, key, c));
+    return twin_check_cell(d, key, c);
 }
 
 static bool expected(const twin *t, unsigned key, uint64_t now_ms) {
@@ -178,13 +176,14 @@ static int check_walk(db *d, db_view *view, const twin *t, uint64_t now_ms, slic
         if (!in || !expected(t, key, now_ms)) continue;
         if (!it->valid && it->status) break;
         CHECK(it->valid && slice_equal(it->key, k));
-        check_one(d, t, key, RKV_OK, &it->cell, now_ms, true);
+        rc = check_one(d, t, key, RKV_OK, &it->cell, now_ms, true);
+        if (rc) break;
         if (forward)
             it->ops->next(it);
         else
             it->ops->prev(it);
     }
-    rc = it->status;
+    if (rc == RKV_OK) rc = it->status;
     if (rc == RKV_OK) CHECK(!it->valid);
     iter_close(it);
     return rc;
@@ -198,8 +197,9 @@ int twin_compare_view(db *d, db_view *v, const twin *t, uint64_t now_ms, bool ex
         slice k = twin_key(key, name);
         rc = db_get_view(v, k, db_hash(d, k), &value);
         if (rc < 0) return rc;
-        check_one(d, t, key, rc, &value.cell, now_ms, exact);
+        rc = check_one(d, t, key, rc, &value.cell, now_ms, exact);
         db_value_release(d, &value);
+        if (rc) return rc;
     }
     for (unsigned way = 0; way < 4; way++) {
         rc = check_walk(d, v, t, now_ms, lower, upper, way & 1, way & 2);
@@ -222,15 +222,16 @@ static int compare_gets(db *d, const twin *t, uint64_t now_ms, bool exact) {
         hashes[key] = db_hash(d, keys[key]);
         rc = db_get(d, keys[key], hashes[key], false, &value);
         if (rc < 0) return rc;
-        check_one(d, t, key, rc, &value.cell, now_ms, exact);
+        rc = check_one(d, t, key, rc, &value.cell, now_ms, exact);
         db_value_release(d, &value);
+        if (rc) return rc;
     }
     memset(values, 0, sizeof values);
     db_get_many(d, keys, hashes, TWIN_KEYS, false, status, values);
     rc = RKV_OK;
     for (unsigned key = 0; key < TWIN_KEYS; key++) {
         if (status[key] < 0) rc = status[key];
-        if (status[key] >= 0) check_one(d, t, key, status[key], &values[key].cell, now_ms, exact);
+        if (status[key] >= 0 && rc == RKV_OK) rc = check_one(d, t, key, status[key], &values[key].cell, now_ms, exact);
         db_value_release(d, &values[key]);
     }
     return rc;

@@ -65,8 +65,8 @@ int twin_store_put(db *d, unsigned key, uint64_t hlc, uint32_t node);
 /* Append one version to a batch. */
 void twin_batch_put(buf *b, unsigned key, uint64_t hlc, uint32_t node);
 
-/* Check that v, read under key, is exactly the cell of its version, value included. */
-bool twin_cell_right(db *d, unsigned key, const cell *c);
+/* Is c, read under key, exactly the cell of its version, value included? Aborts if not; the status of reading the value. */
+int twin_check_cell(db *d, unsigned key, const cell *c);
 
 /* Check every key of d against t by get, get_many and iterators both ways. exact: tombstones and expired cells must be there, too. Aborts with
  * a message on the first difference; returns the status of the first failed read. */

@@ -25,6 +25,7 @@ static db_options tiny(os *o) {
     options.memtable_bytes = 16 * 1024;
     options.wal_segment_bytes = 32 * 1024;
     options.value_log_min = 1024;
+    options.value_file_bytes = 24 * 1024;
     options.block_bytes = 1024;
     options.table_bytes = 4 * 1024;
     options.level_bytes = 16 * 1024;
@@ -208,6 +209,7 @@ static void test_programs_in_any_order(void) {
 }
 
 int main(void) {
+    twin_shape_now.large_one_in = 10;
     RUN(test_programs_in_order);
     RUN(test_programs_in_any_order);
     return check_done();

@@ -25,7 +25,8 @@ void event_signal(db *d) {
 
 void db_event_clear(db *d) {
     uint64_t n;
-    if (read(d->event, &n, sizeof n) < 0) return; /* nothing was told */
+    if (read(d->event, &n, sizeof n) < 0) n = 0; /* nothing was told */
+    picture_now(d);                              /* lets go of what the picture before keeps */
 }
 
 int db_event_fd(const db *d) {
@@ -132,6 +133,7 @@ void background_stop(db *d) {
 int db_step(db *d) {
     int rc = flush_unit(d);
     if (rc == RKV_END) rc = compaction_step(d);
+    picture_now(d);
     tidy(d);
     return rc;
 }
@@ -177,6 +179,7 @@ int db_wait_idle(db *d) {
            (d->current->mem_count > 1 || d->flush_busy || d->compact_busy || d->idle_number != d->work_number))
         pthread_cond_wait(&d->done, &d->lock);
     pthread_mutex_unlock(&d->lock);
+    picture_now(d);
     return db_failure(d);
 }
 
@@ -230,6 +233,5 @@ uint64_t db_write_delay(db *d) {
     };
     uint64_t delay = pace_delay_us(&state);
     note_stall(d, delay == UINT64_MAX);
-    if (delay == UINT64_MAX) atomic_store(&d->stopped, true);
     return delay;
 }

@@ -23,6 +23,7 @@ void db_options_init(db_options *out) {
         .mapped_wal = true,
         .wal_segment_bytes = 64 * MIB,
         .value_log_min = 8192,
+        .value_file_bytes = 256 * MIB,
         .block_bytes = 4096,
         .bloom_bits = 10,
         .compress = true,

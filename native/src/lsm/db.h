@@ -39,6 +39,7 @@ typedef struct db_options {
     bool mapped_wal;               /* default true */
     uint64_t wal_segment_bytes;    /* default 64 MiB */
     size_t value_log_min;          /* payloads of this size and more go to the value log; default 8 KiB */
+    uint64_t value_file_bytes;     /* a file of the value log is sealed at this size; default 256 MiB */
     size_t block_bytes;            /* default 4 KiB */
     unsigned bloom_bits;           /* default 10 */
     bool compress;                 /* LZ4 from level 2 down; default true */
@@ -161,7 +162,8 @@ struct db_job {
 /* Queue a job. The owner gets it back from db_finished, in any order. The queue is bounded by its users. */
 void db_submit(db *d, db_job *job);
 db_job *db_finished(db *d); /* owner: one finished job, or NULL */
-/* Readable when a job has finished, durable has moved, or a stop was lifted; db_event_clear before looking. */
+/* Readable when a job has finished, durable has moved, writes are refused or taken again, or flush or compaction have changed the
+ * store (a stop may be over); db_event_clear (owner) before looking. */
 int db_event_fd(const db *d);
 void db_event_clear(db *d);
 

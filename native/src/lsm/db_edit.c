@@ -173,7 +173,7 @@ static void install(db *d, store_change *change, version *v, picture *p) {
     pthread_cond_broadcast(&d->done);
     pthread_mutex_unlock(&d->lock);
     picture_unref(d, old);
-    if (atomic_exchange(&d->stopped, false)) event_signal(d);
+    event_signal(d); /* a stop may be over; and the owner holds the old picture until it looks */
 }
 
 static void remember(db *d, const store_change *change, value_files *values) {

@@ -87,6 +87,7 @@ typedef struct relocation {
 typedef struct retiring {
     bool busy;
     bool scanned; /* all its records have been looked at */
+    bool removed; /* it counts as garbage and goes with the last picture that may show it */
     uint64_t file;
     uint64_t after;   /* offset of the last record looked at */
     uint64_t seq;     /* of the last record of the log that may name its values */
@@ -158,7 +159,6 @@ struct db {
     _Atomic uint64_t next_file;
     _Atomic uint64_t flushed_segment; /* the log may drop segments below it; the owner does */
     atomic_bool closing;
-    atomic_bool stopped;   /* writers were told to stop until the event */
     atomic_bool relocated; /* the owner should look at relocations */
     background_counts background;
 

@@ -160,12 +160,25 @@ static int remove_file(db *d) {
     if (rc)
         mem_free(change.dead);
     else
-        d->retire.busy = false;
+        d->retire.removed = true;
     return rc;
+}
+
+/* Has the removed file gone? Until then it would only be picked again. */
+static bool file_gone(db *d) {
+    size_t room = vlog_files(d->values, NULL, 0);
+    vlog_file_info *files = mem_alloc(room * sizeof *files);
+    if (!files) return false;
+    size_t count = vlog_files(d->values, files, room);
+    bool gone = true;
+    for (size_t i = 0; i < count && i < room; i++) gone &= files[i].number != d->retire.file;
+    mem_free(files);
+    return gone;
 }
 
 static int begin_file(db *d) {
     uint64_t number;
+    d->retire.busy = d->retire.removed = false;
     int rc = vlog_pick(d->values, &number);
     if (rc == RKV_NOTFOUND || (rc == RKV_OK && number == d->retire.blocked)) return RKV_END;
     if (rc) return rc;
@@ -178,7 +191,8 @@ static int begin_file(db *d) {
 int values_unit(db *d) {
     int rc = RKV_OK;
     if (atomic_load(&d->failure) != RKV_OK || atomic_load(&d->closing)) return RKV_END;
-    if (!d->retire.busy) rc = begin_file(d);
+    if (d->retire.removed && !file_gone(d)) return RKV_END;
+    if (d->retire.removed || !d->retire.busy) rc = begin_file(d);
     if (rc) return background_result(d, rc, "value log");
     pthread_mutex_lock(&d->lock);
     bool waits = d->relocations != NULL || d->putting;
@@ -224,7 +238,7 @@ static int put_one(db *d, const relocation *r) {
     int rc;
     if (!still_winner(d, r, key, hash, &rc)) {
         if (rc == RKV_OK && value_ref_decode(slice_of(r->new_ref, r->new_ref_size), &ref))
-            vlog_add_garbage(d->values, &ref);
+            ref_list_add(&d->active->garbage, &ref); /* told with the edit of its flush */
         return rc;
     }
     rc = db_reserve(d, 1, key.size + r->new_ref_size);

@@ -64,6 +64,7 @@ int db_commit(db *d, uint64_t *out_seq) {
     int rc = batch_commit(d);
     if (rc) return rc;
     if (out_seq) *out_seq = wal_last_seq(d->log);
+    picture_now(d); /* an owner that only writes would keep the old one for ever */
     if (atomic_load_explicit(&d->flushed_segment, memory_order_relaxed)) log_release(d);
     if (atomic_load_explicit(&d->relocated, memory_order_acquire)) relocations_put(d);
     return RKV_OK;

@@ -187,7 +187,7 @@ static int open_tables(recovery *r, version **out) {
 static int open_values(recovery *r) {
     db *d = r->db;
     edit *image = &r->image;
-    vlog_options o = {.os = d->os, .dir = d->dir};
+    vlog_options o = {.os = d->os, .dir = d->dir, .file_bytes = d->options.value_file_bytes};
     memcpy(o.store_id, d->identity.id, sizeof o.store_id);
     uint64_t next = image->next_value_file ? image->next_value_file : 1;
     if (r->highest_value_file >= next) next = r->highest_value_file + 1;
@@ -213,7 +213,7 @@ static void tell_progress(recovery *r, size_t bytes) {
     d->options.progress(d->options.context, r->replayed_bytes, all);
 }
 
-/* Are all values of the record there? Only asked where the value log may have lost them. */
+/* Are all values of the record there? Only asked where the value log may have lost them; what is there is written again, to be synced with the record. */
 static int check_values(db *d, slice payload) {
     batch_reader b;
     batch_entry e;
@@ -222,7 +222,7 @@ static int check_values(db *d, slice payload) {
         value_ref ref;
         if (!(e.cell.flags & CELL_POINTER)) continue;
         if (!value_ref_decode(e.cell.payload, &ref)) return status_set(RKV_ECORRUPT, "log: a bad value reference");
-        rc = vlog_check(d->values, &ref, e.key);
+        rc = d->options.read_only ? vlog_check(d->values, &ref, e.key) : vlog_rewrite(d->values, &ref, e.key);
         if (rc == RKV_ECORRUPT || rc == RKV_NOTFOUND) return RKV_END;
     }
     return rc == RKV_END ? RKV_OK : rc;
