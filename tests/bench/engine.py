@@ -1,7 +1,7 @@
 """The engine alone against RocksDB: our C driver against db_bench, the same workloads, twice.
 
-Once against db_bench's defaults (no filter, 8 MiB of block cache), once with a 10-bit filter and a cache as
-large as ours. No compression, 16 B keys, 64 MiB memtables on both sides.
+Once against db_bench's defaults (no filter, 8 MiB of block cache, and as much for us), once with a 10-bit
+filter and 256 MiB of cache on both sides. No compression, 16 B keys, 64 MiB memtables on both sides.
 """
 
 import os
@@ -16,7 +16,7 @@ from bench.report import Row, machine, publish, table
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = ROOT / "build" / "native" / "plain" / "bench_db"
-CACHE_BYTES = 256 << 20
+CACHE_BYTES = {False: 8 << 20, True: 256 << 20}
 MEMTABLE_BYTES = 64 << 20
 FIGURE = re.compile(r"^(\w+)\s+:\s+([\d.]+) micros/op\s+(\d+) ops/sec", re.MULTILINE)
 
@@ -64,23 +64,27 @@ def run(command: list[str], directory: Path) -> Run:
     return Run(rates, usage.ru_oublock * 512, stored)
 
 
+def common(names: list[str], count: int, size: int, directory: Path, *, equal: bool) -> list[str]:
+    """The flags that both drivers take."""
+    flags = [f"--benchmarks={','.join(names)}", f"--num={count}", f"--value_size={size}", "--key_size=16"]
+    flags += [f"--write_buffer_size={MEMTABLE_BYTES}", f"--cache_size={CACHE_BYTES[equal]}"]
+    return [*flags, "--seed=1", f"--db={directory}"]
+
+
 def rocksdb(names: list[str], count: int, size: int, directory: Path, *, equal: bool) -> list[str]:
     """db_bench's command line."""
-    command = ["db_bench", f"--benchmarks={','.join(names)}", f"--num={count}", f"--value_size={size}"]
-    command += ["--key_size=16", "--compression_type=none", f"--write_buffer_size={MEMTABLE_BYTES}"]
-    command += [f"--db={directory}", "--seed=1", "--threads=1", "--stats_interval=1000000000"]
-    return command + ([f"--cache_size={CACHE_BYTES}", "--bloom_bits=10"] if equal else [])
+    quiet = ["--compression_type=none", "--stats_interval=1000000000"]
+    command = ["db_bench", *common(names, count, size, directory, equal=equal), *quiet]
+    return [*command, "--bloom_bits=10"] if equal else command
 
 
-def ours(names: list[str], count: int, size: int, directory: Path) -> list[str]:
+def ours(names: list[str], count: int, size: int, directory: Path, *, equal: bool) -> list[str]:
     """Our driver's command line; it takes db_bench's names."""
-    command = [str(DRIVER), f"--benchmarks={','.join(names)}", f"--num={count}", f"--value_size={size}"]
-    command += ["--key_size=16", "--compression_type=none", f"--write_buffer_size={MEMTABLE_BYTES}"]
-    return [*command, f"--cache_size={CACHE_BYTES}", "--bloom_bits=10", f"--db={directory}", "--seed=1"]
+    return [str(DRIVER), *common(names, count, size, directory, equal=equal), "--compression=0"]
 
 
 def measure(count: int, size: int, rounds: int, scratch: Path) -> tuple[list[Row], list[str]]:
-    """All workloads at one data size, against both settings of RocksDB, in turn; bytes of round one."""
+    """All workloads at one data size, under both settings, in turn; bytes of round one."""
     label = f"{count // 1_000_000} M x {size} B"
     settings = {False: "defaults", True: "filter and cache equal"}
     rows = {
@@ -92,10 +96,9 @@ def measure(count: int, size: int, rounds: int, scratch: Path) -> tuple[list[Row
     for _ in range(rounds):
         for names in (SEQUENTIAL, RANDOM, SYNCED):
             writes = SYNCED_WRITES if names == SYNCED else count
-            mine = run(ours(names, writes, size, scratch / "ours"), scratch / "ours")
             for equal in settings:
-                command = rocksdb(names, writes, size, scratch / "peer", equal=equal)
-                theirs = run(command, scratch / "peer")
+                mine = run(ours(names, writes, size, scratch / "ours", equal=equal), scratch / "ours")
+                theirs = run(rocksdb(names, writes, size, scratch / "peer", equal=equal), scratch / "peer")
                 for name in names:
                     rows[name, equal].ours.append(mine.rates[name])
                     rows[name, equal].peer.append(theirs.rates[name])
@@ -126,12 +129,15 @@ def main(rounds: int) -> bool:
                 rows += more
                 amounts += figures
                 print("\n".join(" | ".join(r.cells()) for r in more), flush=True)
-    example = rocksdb(["..."], 1_000_000, 100, Path("DIR"), equal=True)
+    examples = {
+        who: " ".join(command(["..."], 1_000_000, 100, Path("DIR"), equal=True))
+        for who, command in (("RocksDB", rocksdb), ("ours", ours))
+    }
     remarks = [
         machine(),
-        f"RocksDB as Debian builds it (its db_bench warns that assertions are on): `{' '.join(example)}`; "
-        "defaults: without the last two options",
-        f"ours: `{' '.join(ours(['...'], 1_000_000, 100, Path('DIR')))}`".replace(str(DRIVER), "bench_db"),
+        "RocksDB as Debian builds it; its db_bench warns that assertions are on",
+        *(f"{who}: `{line.replace(str(DRIVER), 'bench_db')}`" for who, line in examples.items()),
+        f"defaults: --cache_size={CACHE_BYTES[False]} on both sides, RocksDB without --bloom_bits",
         f"medians of {rounds} rounds, ours and both of RocksDB's in turn",
         *amounts,
     ]
