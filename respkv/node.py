@@ -48,6 +48,7 @@ DESCRIPTORS_RESERVED = 256
 SWITCH_INTERVAL_S = 0.0005
 PROGRESS_S = 1.0
 WATCH_S = 1.0
+DURABLE_PAUSE_S = 0.02
 FOREIGN_LOG_S = 60.0
 PROMISES = {
     "always": "every reply waits for the disk",
@@ -197,10 +198,20 @@ class Node:
         """Everything that commands may touch, and who drives them."""
 
         async def save() -> None:
-            engine.sync()
-            engine.flush()
-            services.last_save_ms, services.last_save_seq = self._clock.now_ms(), store.marker()
+            services.saving += 1
+            try:
+                seq = store.marker()
+                await self._wait_durable(engine, seq)
+            finally:
+                services.saving -= 1
+            services.last_save_ms, services.last_save_seq = self._clock.now_ms(), seq
             services.saves += 1
+
+        async def save_quietly() -> None:
+            try:
+                await save()
+            except native.NativeError as error:
+                self._log.warning(f"BGSAVE: {error}")
 
         def quiet() -> bool:
             return server.stats()["blocked"] == 0
@@ -224,7 +235,7 @@ class Node:
             positions=ScanPositions(secrets.randbits(62)),
             counts=KeyCounts(store, self._clock, workers.run, NextRun()),
             save=save,
-            save_later=lambda: self._spawn(save()),
+            save_later=lambda: self._spawn(save_quietly()),
             shutdown=self._stop.set,
             drop=dropper.wake,
             log=self._log.notice,
@@ -323,6 +334,24 @@ class Node:
                 self._log.warning(f"{seen - foreign} connections spoke HTTP or TLS and were closed")
                 quiet_until_ns = self._clock.mono_ns() + int(FOREIGN_LOG_S * 1e9)
                 foreign = seen
+
+    async def _wait_durable(self, engine: native.Store, seq: int) -> None:
+        """Wait until the log is on the disk up to seq. The engine syncs on a thread of its own.
+
+        Raises:
+            native.NativeError: the disk has failed.
+        """
+        lazy = self._config.text("appendfsync") == "no"
+        if lazy:
+            engine.set_sync(native.SYNC_EVERYSEC)
+        try:
+            while engine.stats()["durable_seq"] < seq:
+                if failure := engine.failure():
+                    raise failure
+                await asyncio.sleep(DURABLE_PAUSE_S)
+        finally:
+            if lazy:
+                engine.set_sync(limits.SYNC[self._config.text("appendfsync")])
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         """Own a task; its death by anything but cancelling stops the node."""

@@ -109,7 +109,8 @@ def list_(ctx: Context, args: Arguments) -> Reply:
         ids = ctx.services.clients.clients() if wanted == b"normal" else []
         return _lines(ctx, ids, "client|list")
     if option == b"ID" and len(args) >= 4:
-        return _lines(ctx, [integer(arg, "ERR Invalid client ID") for arg in args[3:]], "client|list")
+        ids = [integer(arg, "ERR Invalid client ID") for arg in args[3:]]
+        return _lines(ctx, [number for number in ids if number > 0], "client|list")
     raise CommandError(SYNTAX)
 
 

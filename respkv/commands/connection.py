@@ -54,13 +54,9 @@ async def hello(ctx: Context, args: Arguments) -> Reply:
         version = integer(args[1], "ERR Protocol version is not an integer or out of range")
         if version not in (2, 3):
             raise CommandError("NOPROTO unsupported protocol version")
-    credentials, name = _hello_options(args)
-    if credentials:
-        await _authenticate(ctx, *credentials)
+    await _hello_options(ctx, args)
     if not ctx.authenticated:
         raise CommandError(HELLO_NEEDS_AUTH)
-    if name is not None:
-        ctx.services.clients.client_set(ctx.client, name=valid_name(name))
     if version:
         ctx.services.clients.client_set(ctx.client, resp=version)
         ctx.resp = version
@@ -75,19 +71,19 @@ async def hello(ctx: Context, args: Arguments) -> Reply:
     }
 
 
-def _hello_options(args: Arguments) -> tuple[tuple[bytes, bytes] | None, bytes | None]:
-    credentials, name, at = None, None, 2
+async def _hello_options(ctx: Context, args: Arguments) -> None:
+    """Do what the options say, one by one: as in Redis those before a wrong one have had their effect."""
+    at = 2
     while at < len(args):
         option, left = args[at].upper(), len(args) - 1 - at
         if option == b"AUTH" and left >= 2:
-            credentials = args[at + 1], args[at + 2]
+            await _authenticate(ctx, args[at + 1], args[at + 2])
             at += 3
         elif option == b"SETNAME" and left >= 1:
-            name = args[at + 1]
+            ctx.services.clients.client_set(ctx.client, name=valid_name(args[at + 1]))
             at += 2
         else:
             raise CommandError(f"ERR Syntax error in HELLO option '{text(args[at])}'")
-    return credentials, name
 
 
 def quit_(ctx: Context, args: Arguments) -> Reply:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from respkv.commands.arguments import SYNTAX, text
 from respkv.commands.context import Arguments, Context, Handler
 from respkv.commands.glob import matcher
-from respkv.commands.reply import NULL_ARRAY, Members, Reply, Status
+from respkv.commands.reply import Members, Reply, Status
 from respkv.commands.spec import Command, KeySpec
 from respkv.commands.table import COMMANDS, find
 from respkv.errors import CommandError
@@ -28,7 +28,7 @@ def info(ctx: Context, args: Arguments) -> Reply:
     if len(args) == 2:
         return command(ctx, args)
     found = (find(text(name).lower()) for name in args[2:])
-    return [entry.describe() if entry else NULL_ARRAY for entry in found]
+    return [entry.describe() if entry else None for entry in found]
 
 
 def docs(ctx: Context, args: Arguments) -> Reply:
