@@ -153,11 +153,11 @@ bool same_cell(const cell *a, const cell *b) {
 
 /* --- fixture ------------------------------------------------------------------------------------------------------ */
 
-table_options fixture_options(void) {
+table_options table_fixture_options(void) {
     return (table_options){.store_id = "sixteen bytes...", .seed = {11, 22}, .bloom_bits = 10};
 }
 
-int fixture_build(fixture *f, const twin *t) {
+int table_fixture_build(fixture *f, const twin *t) {
     table_builder *b;
     int rc = table_builder_new(&b, &f->options, FIXTURE_PATH, FIXTURE_NUMBER);
     if (rc) return rc;
@@ -167,17 +167,17 @@ int fixture_build(fixture *f, const twin *t) {
     return rc;
 }
 
-fixture fixture_new(const twin *t, const table_options *options) {
+fixture table_fixture_new(const twin *t, const table_options *options) {
     fixture f = {.disk = os_fault_new(1), .options = *options};
     f.options.os = os_fault_os(f.disk);
     OK(cache_new(&f.options.cache, 8 << 20));
     OK(f.options.os->ops->make_dir(f.options.os, "t"));
-    OK(fixture_build(&f, t));
+    OK(table_fixture_build(&f, t));
     OK(table_open(&f.table, &f.options, FIXTURE_PATH, FIXTURE_NUMBER, f.props.size));
     return f;
 }
 
-void fixture_free(fixture *f) {
+void table_fixture_free(fixture *f) {
     table_unref(f->table);
     table_props_clear(&f->props);
     cache_free(f->options.cache);

@@ -59,13 +59,13 @@ typedef struct fixture {
 #define FIXTURE_PATH   "t/0000000007.sst"
 #define FIXTURE_NUMBER 7
 
-table_options fixture_options(void); /* without os and cache */
+table_options table_fixture_options(void); /* without os and cache */
 
 /* Build the set's table at FIXTURE_PATH: the status of the first call that fails. */
-int fixture_build(fixture *f, const twin *t);
+int table_fixture_build(fixture *f, const twin *t);
 
 /* Disk, cache, build and open; everything must succeed. */
-fixture fixture_new(const twin *t, const table_options *options);
-void fixture_free(fixture *f);
+fixture table_fixture_new(const twin *t, const table_options *options);
+void table_fixture_free(fixture *f);
 
 #endif

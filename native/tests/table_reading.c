@@ -3,7 +3,7 @@
 
 #include "check.h"
 
-uint64_t fixture_hash(const fixture *f, slice key) {
+uint64_t table_fixture_hash(const fixture *f, slice key) {
     return hash_bytes(&f->options.seed, key);
 }
 
@@ -21,7 +21,7 @@ int tolerate(int rc, int allowed) {
 static int read_get(fixture *f, table *t, const twin *all, size_t i, int allowed) {
     cell got;
     cache_entry *pin;
-    int rc = table_get(t, all->entries[i].key, fixture_hash(f, all->entries[i].key), false, &got, &pin);
+    int rc = table_get(t, all->entries[i].key, table_fixture_hash(f, all->entries[i].key), false, &got, &pin);
     if (tolerate(rc, allowed)) return rc;
     CHECK(same_cell(&got, &all->entries[i].cell));
     cache_release(f->options.cache, pin);
@@ -122,28 +122,28 @@ bool small_is_resident(size_t i) {
 }
 
 fixture small_fixture(size_t i, uint64_t seed, twin *out) {
-    table_options o = fixture_options();
+    table_options o = table_fixture_options();
     o.block_bytes = 256;
     o.compression = small[i].compression;
     o.resident_max = small[i].resident_max;
     o.bloom_bits = small[i].bloom_bits;
     *out = some_of(small[i].shape, 30, seed);
-    return fixture_new(out, &o);
+    return table_fixture_new(out, &o);
 }
 
 void small_free(fixture *f, twin *all) {
-    fixture_free(f);
+    table_fixture_free(f);
     twin_free(all);
 }
 
-void fixture_patch(fixture *f, uint64_t offset, const void *data, size_t size) {
+void table_fixture_patch(fixture *f, uint64_t offset, const void *data, size_t size) {
     os_file *file;
     OK(f->options.os->ops->open(f->options.os, &file, FIXTURE_PATH, OS_WRITE));
     OK(file->ops->write_at(file, offset, data, size));
     OK(file->ops->close(file));
 }
 
-void fixture_read(fixture *f, uint64_t offset, void *data, size_t size) {
+void table_fixture_read(fixture *f, uint64_t offset, void *data, size_t size) {
     size_t got;
     OK(f->table->file->ops->read_at(f->table->file, offset, data, size, false, &got));
     CHECK(got == size);

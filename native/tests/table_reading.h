@@ -12,7 +12,7 @@ enum { ALLOW_DAMAGE = 1, ALLOW_NO_MEMORY = 2, ALLOW_IO = 4 };
 /* Check that rc is RKV_OK, or an error that is allowed and, being RKV_ECORRUPT, says where; returns it. */
 int tolerate(int rc, int allowed);
 
-uint64_t fixture_hash(const fixture *f, slice key);
+uint64_t table_fixture_hash(const fixture *f, slice key);
 
 /* Walk from one end to the other: the entries seen must be right, and all, unless there is an error, which is returned.
  * */
@@ -33,7 +33,7 @@ bool small_is_resident(size_t i);
 void small_free(fixture *f, twin *all);
 
 /* The file's bytes, past all checks. */
-void fixture_read(fixture *f, uint64_t offset, void *data, size_t size);
-void fixture_patch(fixture *f, uint64_t offset, const void *data, size_t size);
+void table_fixture_read(fixture *f, uint64_t offset, void *data, size_t size);
+void table_fixture_patch(fixture *f, uint64_t offset, const void *data, size_t size);
 
 #endif

@@ -147,7 +147,7 @@ static void check_whole_file(fixture *f) {
 }
 
 static void check_all(const twin *t, const table_options *options, uint64_t *rng) {
-    fixture f = fixture_new(t, options);
+    fixture f = table_fixture_new(t, options);
     table_props from_footer;
     check_props(&f.props, t);
     OK(table_read_props(f.table, &from_footer));
@@ -162,7 +162,7 @@ static void check_all(const twin *t, const table_options *options, uint64_t *rng
     cache_stats stats;
     cache_get_stats(f.options.cache, &stats);
     CHECK(stats.pinned == 0);
-    fixture_free(&f);
+    table_fixture_free(&f);
 }
 
 static void test_twins(void) {
@@ -170,7 +170,7 @@ static void test_twins(void) {
     for (int shape = 0; shape < SET_SHAPES; shape++) {
         twin t = twin_new(shape, seed);
         for (int variant = 0; variant < 4; variant++) {
-            table_options o = fixture_options();
+            table_options o = table_fixture_options();
             if (variant == 1) o.compression = TABLE_LZ4;
             if (variant == 2) o.resident_max = 1, o.block_bytes = 256, o.bloom_bits = 4;
             if (variant == 3)
@@ -220,10 +220,10 @@ static void test_layout(void) {
         for (size_t k = 0; shapes[i] == SET_BIG_VALUES && k < t.count; k++) /* many of 1 KiB and of 3 */
             if (k % 8 && t.entries[k].cell.payload.size > 3000)
                 t.entries[k].cell.payload.size = k / 40 % 2 ? 1000 : 3000;
-        table_options o = fixture_options();
-        fixture f = fixture_new(&t, &o);
+        table_options o = table_fixture_options();
+        fixture f = table_fixture_new(&t, &o);
         check_layout(&f, &t, BLOCK_BYTES_DEFAULT);
-        fixture_free(&f);
+        table_fixture_free(&f);
         twin_free(&t);
     }
 }
@@ -234,16 +234,16 @@ static void test_memory(void) {
     for (size_t i = 0; i < 4; i++) {
         twin t = twin_new(shapes[i], seed);
         for (size_t resident_max = 0; resident_max < 2; resident_max++) {
-            table_options o = fixture_options();
+            table_options o = table_fixture_options();
             o.resident_max = resident_max;
-            fixture f = fixture_new(&t, &o);
+            fixture f = table_fixture_new(&t, &o);
             size_t before = table_memory(f.table);
             CHECK(before <= 1024);
             OK(table_load(f.table));
             size_t kept = table_memory(f.table) - before;
             CHECK(resident_max ? kept == 0 : kept > 0);
             CHECK(kept <= 64 + (2 * t.count > RESIDENT_MIN ? 2 * t.count : RESIDENT_MIN));
-            fixture_free(&f);
+            table_fixture_free(&f);
         }
         twin_free(&t);
     }
@@ -254,9 +254,9 @@ static void test_filter(void) {
     twin t = twin_new(SET_SLOTS, seed);
     for (size_t resident_max = 0; resident_max < 2; resident_max++) {
         enum { ASKED = 5000 };
-        table_options o = fixture_options();
+        table_options o = table_fixture_options();
         o.resident_max = resident_max;
-        fixture f = fixture_new(&t, &o);
+        fixture f = table_fixture_new(&t, &o);
         cache_stats before, after;
         size_t passed = 0;
         OK(table_load(f.table));
@@ -275,7 +275,7 @@ static void test_filter(void) {
         CHECK(passed <= ASKED * 18 / 1000);
         uint64_t lookups = (f.table->keep_filter ? 0 : 2 * ASKED) + passed * (f.table->keep_index ? 1 : 2);
         CHECK(after.hits + after.misses - before.hits - before.misses == lookups);
-        fixture_free(&f);
+        table_fixture_free(&f);
     }
     twin_free(&t);
 }
@@ -303,13 +303,13 @@ static void check_scan_reads(fixture *f, const twin *t, bool backwards, bool res
 static void test_scan_reads(void) {
     twin t = twin_new(SET_SLOTS, seed);
     for (int resident = 0; resident < 2; resident++) {
-        table_options o = fixture_options();
+        table_options o = table_fixture_options();
         o.bloom_bits = 0; /* so that the index has the memory to itself */
         o.resident_max = resident ? 0 : 1;
-        fixture f = fixture_new(&t, &o);
+        fixture f = table_fixture_new(&t, &o);
         OK(table_load(f.table));
         for (int backwards = 0; backwards < 2; backwards++) check_scan_reads(&f, &t, backwards, resident);
-        fixture_free(&f);
+        table_fixture_free(&f);
     }
     twin_free(&t);
 }
@@ -317,15 +317,15 @@ static void test_scan_reads(void) {
 /* A filter that does not know the keys, as under another store's seed, is seen by verify. */
 static void test_verify_filter(void) {
     twin t = twin_new(SET_SLOTS, seed);
-    table_options o = fixture_options();
-    fixture f = fixture_new(&t, &o);
+    table_options o = table_fixture_options();
+    fixture f = table_fixture_new(&t, &o);
     table *other;
     f.options.seed.k0++;
     OK(table_open(&other, &f.options, FIXTURE_PATH, FIXTURE_NUMBER, f.props.size));
     CHECK(table_verify(other, f.props.crc) == RKV_ECORRUPT);
     CHECK(strstr(status_text(), "filter"));
     table_unref(other);
-    fixture_free(&f);
+    table_fixture_free(&f);
     twin_free(&t);
 }
 

@@ -32,11 +32,11 @@ static void test_some_bits(void) {
     uint64_t rng = seed;
     static const enum set_shape shapes[] = {SET_TINY, SET_BIG_VALUES, SET_SLOTS};
     for (size_t i = 0; i < 3; i++) {
-        table_options o = fixture_options();
+        table_options o = table_fixture_options();
         if (i == 0) o.resident_max = 1, o.block_bytes = 256;
         if (i == 2) o.compression = TABLE_LZ4;
         twin all = twin_new(shapes[i], seed);
-        fixture f = fixture_new(&all, &o);
+        fixture f = table_fixture_new(&all, &o);
         for (int round = 0; round < 12; round++) {
             uint64_t bits[3];
             for (int k = 0; k < 3; k++) {
@@ -50,7 +50,7 @@ static void test_some_bits(void) {
             for (int k = 0; k < 3; k++) os_fault_flip_bit(f.disk, FIXTURE_PATH, bits[k] / 8, bits[k] % 8);
         }
         OK(read_all(&f, &all, 0));
-        fixture_free(&f);
+        table_fixture_free(&f);
         twin_free(&all);
     }
 }
@@ -80,7 +80,7 @@ static void test_cut_under_reader(void) {
     cache_entry *pin;
     slice key = all.entries[0].key;
     os_fault_truncate(f.disk, FIXTURE_PATH, 10);
-    int rc = table_get(f.table, key, fixture_hash(&f, key), false, &got, &pin);
+    int rc = table_get(f.table, key, table_fixture_hash(&f, key), false, &got, &pin);
     CHECK(tolerate(rc, ALLOW_DAMAGE) == RKV_ECORRUPT);
     CHECK(read_walk(f.table, &all, true, false, ALLOW_DAMAGE) == RKV_ECORRUPT);
     CHECK(read_walk(f.table, &all, true, true, ALLOW_DAMAGE) == RKV_ECORRUPT);
@@ -92,13 +92,13 @@ static void test_cut_under_reader(void) {
 /* A sound block where another of its size belongs. */
 static void test_misdirected(void) {
     twin all = some_of(SET_SLOTS, 200, seed);
-    table_options o = fixture_options();
+    table_options o = table_fixture_options();
     o.block_bytes = 512;
     for (size_t i = 0; i < all.count; i++) { /* many blocks of one size */
         all.entries[i].cell.payload.size = 90;
         all.entries[i].cell.hlc = 1;
     }
-    fixture f = fixture_new(&all, &o);
+    fixture f = table_fixture_new(&all, &o);
     index_cursor at = {0};
     OK(index_cursor_first(f.table, &at));
     uint64_t first = at.offset;
@@ -108,11 +108,11 @@ static void test_misdirected(void) {
         if (at.size != size) continue;
         uint8_t *mine = mem_alloc(size), *theirs = mem_alloc(size);
         CHECK(mine && theirs);
-        fixture_read(&f, first, theirs, size);
-        fixture_read(&f, at.offset, mine, size);
-        fixture_patch(&f, at.offset, theirs, size);
+        table_fixture_read(&f, first, theirs, size);
+        table_fixture_read(&f, at.offset, mine, size);
+        table_fixture_patch(&f, at.offset, theirs, size);
         CHECK(read_all(&f, &all, ALLOW_DAMAGE) == RKV_ECORRUPT);
-        fixture_patch(&f, at.offset, mine, size);
+        table_fixture_patch(&f, at.offset, mine, size);
         mem_free(mine);
         mem_free(theirs);
         found++;
@@ -141,11 +141,11 @@ static void test_other_file(void) {
     for (int rc = index_cursor_first(f.table, &at); !rc; rc = index_cursor_next(f.table, &at)) {
         uint8_t mine[8192];
         CHECK(at.size <= sizeof mine);
-        fixture_read(&f, at.offset, mine, at.size);
+        table_fixture_read(&f, at.offset, mine, at.size);
         CHECK(memcmp(mine, theirs + at.offset, at.size - 4) == 0);
-        fixture_patch(&f, at.offset, theirs + at.offset, at.size);
+        table_fixture_patch(&f, at.offset, theirs + at.offset, at.size);
         CHECK(read_all(&f, &all, ALLOW_DAMAGE) == RKV_ECORRUPT);
-        fixture_patch(&f, at.offset, mine, at.size);
+        table_fixture_patch(&f, at.offset, mine, at.size);
     }
     index_cursor_clear(f.table, &at);
     OK(read_all(&f, &all, 0));
@@ -180,14 +180,14 @@ static size_t take_footer(fixture *f, uint8_t footer[1024]) {
     uint64_t start = f->table->footer.top_offset + f->table->top_size;
     size_t size = (size_t)(f->props.size - start);
     CHECK(size <= 1024);
-    fixture_read(f, start, footer, size);
+    table_fixture_read(f, start, footer, size);
     return size;
 }
 
 static void put_footer(fixture *f, uint8_t *footer, size_t size, bool seal) {
     uint8_t *end = footer + size - FOOTER_END_SIZE;
     if (seal) put_fixed32(end + 4, crc32c(crc32c(0, footer, size - FOOTER_END_SIZE + 4), end + 8, FOOTER_END_SIZE - 8));
-    fixture_patch(f, f->props.size - size, footer, size);
+    table_fixture_patch(f, f->props.size - size, footer, size);
 }
 
 static void test_newer_version(void) {
@@ -216,7 +216,7 @@ static bool read_forged(fixture *f, const twin *all) {
     for (size_t k = 0; k < all->count; k++) {
         cell got;
         cache_entry *pin;
-        if (!table_get(t, all->entries[k].key, fixture_hash(f, all->entries[k].key), false, &got, &pin))
+        if (!table_get(t, all->entries[k].key, table_fixture_hash(f, all->entries[k].key), false, &got, &pin))
             cache_release(f->options.cache, pin);
     }
     for (int scan = 0; scan < 2; scan++) {
@@ -265,16 +265,16 @@ static void test_forged_blocks(void) {
             uint32_t size;
             pick_block(&f, &rng, &offset, &size);
             CHECK(size <= sizeof sound);
-            fixture_read(&f, offset, sound, size);
+            table_fixture_read(&f, offset, sound, size);
             memcpy(forged, sound, size);
             for (size_t n = 1 + draw_below(&rng, 3); n; n--) {
                 size_t where = draw_below(&rng, size - 4);
                 forged[where] = draw_below(&rng, 2) ? (uint8_t)draw(&rng) : (uint8_t)(forged[where] + 1);
             }
             put_fixed32(forged + size - 4, block_crc(FIXTURE_NUMBER, offset, forged, size - 4));
-            fixture_patch(&f, offset, forged, size);
+            table_fixture_patch(&f, offset, forged, size);
             opened += read_forged(&f, &all);
-            fixture_patch(&f, offset, sound, size);
+            table_fixture_patch(&f, offset, sound, size);
         }
         CHECK(opened > 0);
         OK(read_all(&f, &all, 0));

@@ -19,7 +19,7 @@ static bool file_is_there(fixture *f) {
 /* Build anew with a fault armed by the caller; a failure leaves nothing behind. */
 static int rebuild(fixture *f, const twin *all) {
     table_props_clear(&f->props);
-    return fixture_build(f, all);
+    return table_fixture_build(f, all);
 }
 
 static void remove_table(fixture *f) {
@@ -170,7 +170,7 @@ static void check_lie(fixture *f, table *t, liar *l, const twin *all, int flips,
     cache_forget(f->options.cache, FIXTURE_NUMBER);
     l->flips = flips;
     l->cuts = cuts;
-    CHECK(table_get(t, key, fixture_hash(f, key), false, &got, &pin) == expected);
+    CHECK(table_get(t, key, table_fixture_hash(f, key), false, &got, &pin) == expected);
     cache_release(f->options.cache, pin);
     l->flips = flips;
     l->cuts = cuts;
@@ -218,15 +218,15 @@ static void test_nowait(void) {
         size_t memory = table_memory(t);
         os_slow_set(slow, 1, 0);
         cache_get_stats(o.cache, &before);
-        CHECK(!table_excludes(t, fixture_hash(&f, slice_text("not in it"))));
-        CHECK(table_get(t, key, fixture_hash(&f, key), true, &got, &pin) == RKV_WOULDBLOCK);
+        CHECK(!table_excludes(t, table_fixture_hash(&f, slice_text("not in it"))));
+        CHECK(table_get(t, key, table_fixture_hash(&f, key), true, &got, &pin) == RKV_WOULDBLOCK);
         cache_get_stats(o.cache, &after);
         CHECK(after.bytes == before.bytes && after.pinned == 0 && table_memory(t) == memory);
         OK(table_load(t));
-        CHECK(table_get(t, key, fixture_hash(&f, key), true, &got, &pin) == RKV_WOULDBLOCK);
-        OK(table_get(t, key, fixture_hash(&f, key), false, &got, &pin));
+        CHECK(table_get(t, key, table_fixture_hash(&f, key), true, &got, &pin) == RKV_WOULDBLOCK);
+        OK(table_get(t, key, table_fixture_hash(&f, key), false, &got, &pin));
         cache_release(o.cache, pin);
-        OK(table_get(t, key, fixture_hash(&f, key), true, &got, &pin));
+        OK(table_get(t, key, table_fixture_hash(&f, key), true, &got, &pin));
         CHECK(same_cell(&got, &all.entries[3].cell));
         cache_release(o.cache, pin);
         CHECK((table_memory(t) > memory) == (small_is_resident(i)));

@@ -75,14 +75,14 @@ static void race(fixture *f, const twin *all, uint64_t seed) {
 static void test_race(void) {
     uint64_t seed = test_seed();
     for (int round = 0; round < ROUNDS; round++) {
-        table_options o = fixture_options();
+        table_options o = table_fixture_options();
         if (round % 3 == 1) o.compression = TABLE_LZ4;
         if (round % 3 == 2) o.resident_max = 1;
         twin all = twin_new(SET_TEXT, seed + (uint64_t)round);
-        fixture f = fixture_new(&all, &o);
+        fixture f = table_fixture_new(&all, &o);
         cache_set_capacity(f.options.cache, 64 * 1024);
         race(&f, &all, seed + 100 * (uint64_t)round);
-        fixture_free(&f);
+        table_fixture_free(&f);
         twin_free(&all);
     }
 }
