@@ -17,10 +17,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from respkv._native import CData, ffi, lib
+from respkv._native import ffi, lib
 from respkv.errors import RespkvError
+
+if TYPE_CHECKING:
+    from respkv._native import CData
 
 SYNC_ALWAYS, SYNC_EVERYSEC, SYNC_NO = 0, 1, 2
 TOMBSTONE = 1
