@@ -17,6 +17,9 @@ scan object flushdb flushall dump restore
 """
 COMMANDS = NAMES.split()
 
+# Of later versions of redis-server, which today's client libraries send.
+LATER = {b"client|no-touch", b"client|setinfo"}
+
 PLAIN = ("name", "arity", "flags", "first key", "last key", "step", "categories", "tips")
 FIELDS = (*PLAIN, "key specs", "subcommands")
 
@@ -44,7 +47,7 @@ def loose(value: Any) -> Any:
 def test_command_info(name: str, peer: Server, ours: Server) -> None:
     with peer.wire() as redis, ours.wire() as us:
         theirs, mine = info(redis, name), info(us, name)
-    unknown = mine.pop("subcommands") - theirs.pop("subcommands")
+    unknown = mine.pop("subcommands") - theirs.pop("subcommands") - LATER
     assert not unknown, "subcommands that redis-server does not have"
     assert mine == theirs
 
@@ -89,6 +92,8 @@ def test_every_command_has_redis_arity_errors(peer: Server, ours: Server) -> Non
             if mine[0] not in known:
                 continue
             for name, arity in [(mine[0], mine[1]), *((s[0], s[1]) for s in mine[9])]:
+                if name in LATER:
+                    continue
                 words = name.split(b"|")
                 for count in {abs(arity) - 1, abs(arity) + 1} if arity > 0 else {abs(arity) - 1}:
                     if count < len(words):
