@@ -174,8 +174,7 @@ def test_inline_line(over: int, authenticated: bool, guarded: Server) -> None:
     with guarded.wire() as wire:
         if authenticated:
             login(wire)
-        line = b"PING " + b"x" * (limit + over - 5)
-        wire.send(line + b"\r\n")
+        wire.send(b"PING " + b"x" * (limit + over - 6) + b"\r\n")  # the CR counts, the LF does not
         if over > 0:
             return refused(wire, "too big inline request")
         expected = b"$" if authenticated else b"-NOAUTH"
@@ -274,9 +273,7 @@ def test_no_command_goes_past_the_value_cap(how: str, guarded: Server) -> None:
 
 
 @pytest.mark.parametrize("over", [-1, 0, 1])
-@pytest.mark.parametrize(
-    "command", ["SET", "GET", "DEL", "MSET", "EXISTS", "INCR", "TTL", "RENAME", "EXPIRE"]
-)
+@pytest.mark.parametrize("command", ["SET", "GET", "DEL", "MSET", "EXISTS", "INCR", "TTL", "RENAME"])
 def test_key_cap(command: str, over: int, guarded: Server) -> None:
     key = b"k" * (64 * KIB + over)
     tail: dict[str, list[str]] = {"SET": ["1"], "MSET": ["1"], "RENAME": ["j"]}
@@ -371,7 +368,15 @@ def test_time_to_authenticate(guarded: Server) -> None:
 
 def test_maxclients(new_server: Callable[..., Server]) -> None:
     server = new_server("--maxclients", "20")
-    wires = [server.wire() for _ in range(20)]
+    with server.wire() as first:
+        while b"connected_clients:1\r\n" not in first("INFO", "clients"):
+            pass  # the one that waited for the start is still going
+        wires = [first, *(server.wire() for _ in range(19))]
+        check_maxclients(server, wires)
+
+
+def check_maxclients(server: Server, wires: list[Wire]) -> None:
+    """With the last of maxclients connected, one more is refused, until another has gone."""
     assert all(ping_works(w) for w in wires)
     with server.wire() as one_more:
         assert one_more.reply() == b"-ERR max number of clients reached\r\n"
