@@ -1,4 +1,5 @@
-/* test_os.c: os.h on the real system and on its twin in memory, by the same tests; then the twin's laws (os/fault_disk.h) and the slow disk. */
+/* test_os.c: os.h on the real system and on its twin in memory, by the same tests; then the twin's laws
+ * (os/fault_disk.h) and the slow disk. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,7 +9,7 @@
 #include "check.h"
 #include "os/os_fault.h"
 
-/* ---- every implementation ------------------------------------------------------------------------------------------- */
+/* ---- every implementation ---------------------------------------------------------------------------------------- */
 
 static os *o;          /* the one under test */
 static char root[200]; /* its scratch directory */
@@ -251,7 +252,7 @@ static void test_posix(void) {
     CHECK(rmdir(at("sub")) == 0 && rmdir(root) == 0);
 }
 
-/* ---- the twin ------------------------------------------------------------------------------------------------------- */
+/* ---- the twin ---------------------------------------------------------------------------------------------------- */
 
 static os_fault *f;
 
@@ -312,7 +313,8 @@ static void test_killed_is_not_synced(void) {
     os_fault_free(f);
 }
 
-/* new -> CURRENT by rename, then the old one unlinked, no directory sync: each may be lost alone, in any combination. */
+/* new -> CURRENT by rename, then the old one unlinked, no directory sync: each may be lost alone, in any
+ * combination. */
 static void test_unsynced_renames(void) {
     unsigned seen[2][2] = {{0}};
     for (uint64_t seed = 0; seed < 64; seed++) {
@@ -517,7 +519,7 @@ static void test_clock(void) {
     os_fault_free(f);
 }
 
-/* ---- random cuts against what is allowed ---------------------------------------------------------------------------- */
+/* ---- random cuts against what is allowed ------------------------------------------------------------------------- */
 
 enum { SPAN = 24 * 512 };
 
@@ -657,7 +659,7 @@ static void test_write_back_gives_states_between(void) {
     CHECK(between);
 }
 
-/* ---- watching and slowness ------------------------------------------------------------------------------------------ */
+/* ---- watching and slowness --------------------------------------------------------------------------------------- */
 
 typedef struct watch {
     unsigned changes, with_a;

@@ -1,110 +1,12 @@
-/* test_vlog.c: the value log: records, damage, crashes, failing calls, garbage, and ThreadSanitizer's view of many threads. See lsm/vlog.h.
- *
- * Key and value of a record follow from a number, its id, which is also its hlc: what is read back is checked without keeping it.
- */
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+/* test_vlog.c: the value log: records, damage, crashes, failing calls, garbage. See lsm/vlog.h; threads are in
+ * test_vlog_threads.c. */
+#include "vlog_model.h"
 
-#include "base/alloc.h"
-#include "base/hash.h"
-#include "check.h"
-#include "lsm/vlog_parts.h"
-#include "os/os_fault.h"
-
-enum { FILE_BYTES = 1 << 20, VALUE_MAX = 400 << 10, REFS = 400 };
-
-static const char dir[] = "/data";
-static const uint8_t store[16] = "a store's own id";
-
-static os_fault *f;
-static vlog *v;
 static uint64_t next_number = 1;
-
-/* ---- records --------------------------------------------------------------------------------------------------------- */
-
-static slice key_of(uint64_t id) {
-    static _Thread_local char key[600];
-    size_t size = id % 7 == 0 ? 500 : id % 11; /* some come with a second read, some are empty */
-    for (size_t i = 0; i < size; i++) key[i] = (char)(id >> 8 * (i % 8));
-    return slice_of(key, size);
-}
-
-static size_t size_of(uint64_t id) {
-    uint64_t x = hash_mix(id);
-    switch (x % 8) {
-    case 0: return (VALUE_LARGE_MIN - 2) + (size_t)(x >> 8) % 4; /* around the border */
-    case 1: return VALUE_LARGE_MIN + (size_t)(x >> 8) % (VALUE_MAX - VALUE_LARGE_MIN);
-    case 2: return (size_t)(x >> 8) % 3;
-    default: return 1000 + (size_t)(x >> 8) % 20000;
-    }
-}
-
-static slice value_of(uint64_t id) {
-    static _Thread_local uint8_t value[VALUE_MAX];
-    size_t size = size_of(id);
-    for (size_t i = 0; i < size; i++) value[i] = (uint8_t)((id * 31 + i / 4) ^ i);
-    return slice_of(value, size);
-}
-
-static cell version_of(uint64_t id) {
-    return (cell){.hlc = id, .node = (uint32_t)id ^ 77};
-}
-
-static int try_append(uint64_t id, value_ref *out) {
-    cell version = version_of(id);
-    return vlog_append(v, key_of(id), &version, value_of(id), out);
-}
-
-static value_ref append(uint64_t id) {
-    value_ref ref;
-    OK(try_append(id, &ref));
-    CHECK(ref.size == size_of(id) && ref.key_size == key_of(id).size);
-    return ref;
-}
-
-static int try_read(uint64_t id, const value_ref *ref) {
-    static _Thread_local uint8_t data[VALUE_MAX + 8];
-    memset(data, 0xee, ref->size < VALUE_MAX ? ref->size + 8 : 8);
-    int rc = vlog_read(v, ref, key_of(id), false, data);
-    if (rc == RKV_OK) {
-        CHECK(slice_equal(slice_of(data, ref->size), value_of(id)));
-        CHECK(data[ref->size] == 0xee);
-    }
-    return rc;
-}
-
-static void must_read(uint64_t id, const value_ref *ref) {
-    OK(try_read(id, ref));
-    OK(vlog_check(v, ref, key_of(id)));
-}
-
-/* ---- a log on a twin -------------------------------------------------------------------------------------------------- */
-
-static vlog_options options_of(os *o) {
-    vlog_options options = {.os = o, .dir = dir, .file_bytes = FILE_BYTES};
-    memcpy(options.store_id, store, 16);
-    return options;
-}
-
-static void machine(uint64_t seed) {
-    f = os_fault_new(seed);
-    os *o = os_fault_os(f);
-    OK(o->ops->make_dir(o, dir));
-    OK(o->ops->sync_dir(o, "/"));
-    vlog_options options = options_of(o);
-    OK(vlog_open(&v, &options, NULL, 0, 1));
-}
 
 static int try_reopen(const vlog_file_info *files, size_t count) {
     vlog_options options = options_of(os_fault_os(f));
     return vlog_open(&v, &options, files, count, next_number);
-}
-
-static void finish(void) {
-    OK(vlog_close(v));
-    os_fault_free(f);
 }
 
 static const char *path_of(uint64_t number) {
@@ -133,7 +35,7 @@ static vlog_file_info info_of(uint64_t number) {
     return (vlog_file_info){0};
 }
 
-/* ---- references ------------------------------------------------------------------------------------------------------- */
+/* ---- references -------------------------------------------------------------------------------------------------- */
 
 static void test_references(void) {
     const uint64_t numbers[] = {0, 1, 127, 128, 1 << 20, UINT32_MAX, UINT64_MAX};
@@ -164,7 +66,7 @@ static void test_record_sizes(void) {
     CHECK(vlog_record_size(&(value_ref){.size = VALUE_LARGE_MIN - 32 + 4096, .key_size = 0}) == 4096 + VALUE_LARGE_MIN);
 }
 
-/* ---- the plain course of things --------------------------------------------------------------------------------------- */
+/* ---- the plain course of things ---------------------------------------------------------------------------------- */
 
 static void test_append_read_reopen(void) {
     static value_ref refs[REFS];
@@ -283,7 +185,7 @@ static void test_scan(void) {
     finish();
 }
 
-/* ---- damage ----------------------------------------------------------------------------------------------------------- */
+/* ---- damage ------------------------------------------------------------------------------------------------------ */
 
 /* A flipped bit anywhere: the values it does not touch are right, the one it does is refused. */
 static void test_every_flipped_byte(void) {
@@ -388,7 +290,7 @@ static void test_foreign_newer_missing(void) {
     os_fault_free(f);
 }
 
-/* ---- garbage ---------------------------------------------------------------------------------------------------------- */
+/* ---- garbage ----------------------------------------------------------------------------------------------------- */
 
 static void test_collect(void) {
     static value_ref refs[REFS];
@@ -491,7 +393,7 @@ static void test_pick_and_remove(void) {
     finish();
 }
 
-/* ---- crashes ---------------------------------------------------------------------------------------------------------- */
+/* ---- crashes ----------------------------------------------------------------------------------------------------- */
 
 /* Whatever was synced can be read after any cut; of the rest a check tells whether it can. */
 static void crash_everywhere(uint64_t seed, unsigned *states) {
@@ -549,7 +451,8 @@ static void test_crashes(void) {
     printf("%u crash states\n", states);
 }
 
-/* A killed process leaves unsynced files: the next one's first sync takes them, and what a failed sync lost is written anew on request. */
+/* A killed process leaves unsynced files: the next one's first sync takes them, and what a failed sync lost is written
+ * anew on request. */
 static void test_sync_after_kill(void) {
     for (int fail = 0; fail < 2; fail++) {
         machine(1);
@@ -580,7 +483,7 @@ static void test_sync_after_kill(void) {
     }
 }
 
-/* ---- failing calls ---------------------------------------------------------------------------------------------------- */
+/* ---- failing calls ----------------------------------------------------------------------------------------------- */
 
 static void test_no_space_passes(void) {
     machine(1);
@@ -700,59 +603,6 @@ static void test_slow_disk(void) {
     os_fault_free(f);
 }
 
-/* ---- threads ---------------------------------------------------------------------------------------------------------- */
-
-static void *work(void *context) {
-    uint64_t base = (uint64_t)(uintptr_t)context * 100000;
-    value_ref refs[150];
-    for (uint64_t i = 0; i < 150; i++) {
-        refs[i] = append(base + i);
-        if (i % 20 == 19) OK(vlog_sync(v));
-        if (i % 3 == 2) vlog_add_garbage(v, &refs[i - 2]);
-        if (i % 3 == 1) must_read(base + i, &refs[i]);
-        size_t deleted;
-        if (i % 50 == 49) OK(vlog_collect(v, &deleted));
-        if (i == 75) OK(vlog_seal(v));
-    }
-    for (uint64_t i = 0; i < 150; i++)
-        if (i % 3) must_read(base + i, &refs[i]);
-    return NULL;
-}
-
-static void run_threads(void) {
-    pthread_t threads[4];
-    for (uintptr_t i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, work, (void *)(i + 1)) == 0);
-    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
-}
-
-static void test_threads(void) {
-    machine(1);
-    run_threads();
-    finish();
-}
-
-static char scratch[200];
-
-static void remove_name(void *context, const char *name) {
-    (void)context;
-    char path[300];
-    snprintf(path, sizeof path, "%s/%s", scratch, name);
-    unlink(path);
-}
-
-static void test_threads_on_the_real_system(void) {
-    const char *tmp = getenv("TMPDIR");
-    snprintf(scratch, sizeof scratch, "%s/respkv-vlog-XXXXXX", tmp ? tmp : "/tmp");
-    CHECK(mkdtemp(scratch));
-    vlog_options options = options_of(os_posix());
-    options.dir = scratch;
-    OK(vlog_open(&v, &options, NULL, 0, 1));
-    run_threads();
-    OK(vlog_close(v));
-    OK(os_posix()->ops->list(os_posix(), scratch, remove_name, NULL));
-    CHECK(rmdir(scratch) == 0);
-}
-
 int main(void) {
     RUN(test_references);
     RUN(test_record_sizes);
@@ -773,7 +623,5 @@ int main(void) {
     RUN(test_failing_reads);
     RUN(test_every_allocation_fails);
     RUN(test_slow_disk);
-    RUN(test_threads);
-    RUN(test_threads_on_the_real_system);
     return check_done();
 }

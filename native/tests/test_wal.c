@@ -1,7 +1,8 @@
-/* test_wal.c: the write-ahead log: format and the rules of recovery. Crashes, failing calls and threads are in test_wal_crash.c. */
+/* test_wal.c: the write-ahead log: format and the rules of recovery. Crashes, failing calls and threads are in
+ * test_wal_crash.c. */
 #include "wal_model.h"
 
-/* ---- looking into files ----------------------------------------------------------------------------------------------- */
+/* ---- looking into files ------------------------------------------------------------------------------------------ */
 
 static const char *path_of(uint64_t id) {
     static char path[64];
@@ -49,7 +50,7 @@ static void expect_corrupt(uint64_t first_segment, uint64_t next_seq, const char
     CHECK(strstr(status_text(), text) && r.count == 0);
 }
 
-/* ---- the plain course of things ------------------------------------------------------------------------------------- */
+/* ---- the plain course of things ---------------------------------------------------------------------------------- */
 
 static void reopen_often(bool mapped, enum wal_policy policy) {
     f = machine_new(1);
@@ -153,7 +154,8 @@ static void test_rotate_and_release(void) {
     os_fault_free(f);
 }
 
-/* Whatever a recycled file held, under any earlier id, is not seen again, with the new life ending at any place in the old. */
+/* Whatever a recycled file held, under any earlier id, is not seen again, with the new life ending at any place in the
+ * old. */
 static void test_stale_records_never_replay(void) {
     f = machine_new(1);
     replayed r;
@@ -189,7 +191,7 @@ static void test_stale_records_never_replay(void) {
     os_fault_free(f);
 }
 
-/* ---- torn tails ----------------------------------------------------------------------------------------------------- */
+/* ---- torn tails -------------------------------------------------------------------------------------------------- */
 
 static void expect_cut_before(uint64_t seq, uint64_t offset) {
     wal *w;
@@ -257,7 +259,8 @@ static void test_flip_in_unsynced_tail(void) {
     os_fault_free(before);
 }
 
-/* After a clean stop every record is covered by a mark: no flipped bit anywhere goes unnoticed, or it does not matter. */
+/* After a clean stop every record is covered by a mark: no flipped bit anywhere goes unnoticed, or it does not
+ * matter. */
 static void test_flip_anywhere_after_close(void) {
     size_mask = 1023;
     machine_with(40, true);
@@ -292,13 +295,18 @@ static void test_flip_anywhere_after_close(void) {
     size_mask = 255;
 }
 
-/* ---- damage in the middle ------------------------------------------------------------------------------------------- */
+/* ---- damage in the middle ---------------------------------------------------------------------------------------- */
 
 static void zero_record(uint64_t id, uint64_t seq) {
     static const uint8_t zeros[4096];
     uint64_t end;
     uint64_t begin = record_at(id, seq, &end);
     file_write(id, begin, zeros, (size_t)(end - begin));
+}
+
+static void zero_first_record(uint64_t id) {
+    static const uint8_t zeros[WAL_RECORD_HEADER];
+    file_write(id, WAL_SEGMENT_HEADER, zeros, sizeof zeros);
 }
 
 static void test_damaged_middle(void) {
@@ -477,6 +485,47 @@ static void test_replay_writes_nothing(void) {
     os_fault_free(f);
 }
 
+/* A log whose beginning nobody knows is taken as it is, but not with a bad record first. */
+static void test_any_beginning(void) {
+    machine_with(200, true);
+    wal_options options = options_of(os_fault_os(f));
+    wal_recovery recovery;
+    for (uint64_t first = 1; first <= 3; first++) {
+        replayed r = {0};
+        OK(wal_replay(&options, first, WAL_SEQ_ANY, replay, &r, &recovery));
+        CHECK((r.first == 1) == (first == 1) && r.last == 200 && recovery.last_seq == 200);
+    }
+    replayed r = {0};
+    zero_first_record(3);
+    CHECK(wal_replay(&options, 3, WAL_SEQ_ANY, replay, &r, &recovery) == RKV_ECORRUPT);
+    CHECK(strstr(status_text(), path_of(3)));
+    OK(wal_replay(&options, 99, WAL_SEQ_ANY, replay, &r, &recovery));
+    CHECK(recovery.last_seq == 0);
+    os_fault_free(f);
+}
+
+static void test_verify(void) {
+    f = machine_new(1);
+    replayed r;
+    wal *w = must_open(&r);
+    OK(wal_verify(w));
+    for (int i = 0; i < 150; i++) append(w);
+    OK(wal_verify(w));
+    uint64_t id;
+    OK(wal_rotate(w, &id));
+    wal_release(w, id);
+    OK(wal_verify(w)); /* empty, though the seqs go on */
+    for (int i = 0; i < 10; i++) append(w);
+    OK(wal_verify(w));
+    os_fault_flip_bit(f, path_of(id), 700, 1);
+    CHECK(wal_verify(w) == RKV_ECORRUPT && strstr(status_text(), path_of(id)));
+    os_fault_flip_bit(f, path_of(id), 700, 1);
+    OK(wal_verify(w));
+    append(w);
+    OK(wal_close(w));
+    os_fault_free(f);
+}
+
 /* Payloads full of what looks like records: none is taken for one, and recovery stays quick. */
 static void test_bait(void) {
     f = machine_new(1);
@@ -517,6 +566,8 @@ int main(void) {
     RUN(test_callback_errors_pass);
     RUN(test_foreign_and_newer);
     RUN(test_replay_writes_nothing);
+    RUN(test_any_beginning);
+    RUN(test_verify);
     RUN(test_bait);
     return check_done();
 }

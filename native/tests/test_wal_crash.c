@@ -1,9 +1,6 @@
-/* test_wal_crash.c: the write-ahead log under crashes at every call, failing calls and allocations, and with its threads. Each workload is a
- * seed; SEED=n replays one.
+/* test_wal_crash.c: the write-ahead log under crashes at every call, and failing calls and allocations. Each workload
+ * is a seed; SEED=n replays one.
  */
-#include <pthread.h>
-#include <unistd.h>
-
 #include "wal_model.h"
 
 static uint64_t seed_from_env(uint64_t otherwise) {
@@ -16,7 +13,7 @@ static uint64_t next_random(uint64_t *state) {
     return hash_mix(*state);
 }
 
-/* ---- crashes -------------------------------------------------------------------------------------------------------- */
+/* ---- crashes ----------------------------------------------------------------------------------------------------- */
 
 typedef struct scenario {
     wal *w;                          /* NULL while opening or closing */
@@ -151,7 +148,8 @@ static void test_crash_at_every_call(void) {
     printf("%u crash states\n", states);
 }
 
-/* Power cuts that leave holes, over several segments, and then a crash at each change that their recovery makes, as often as there are any. */
+/* Power cuts that leave holes, over several segments, and then a crash at each change that their recovery makes, as
+ * often as there are any. */
 static void crash_in_recovery(uint64_t seed, unsigned *count) {
     scenario s = {.seed = seed, .mapped = seed & 1};
     f = machine_new(seed);
@@ -192,7 +190,7 @@ static void test_crash_in_recovery(void) {
     CHECK(count > last - first);
 }
 
-/* ---- failing calls -------------------------------------------------------------------------------------------------- */
+/* ---- failing calls ----------------------------------------------------------------------------------------------- */
 
 static void test_failed_sync_is_final(void) {
     f = machine_new(1);
@@ -208,8 +206,8 @@ static void test_failed_sync_is_final(void) {
     CHECK(strstr(status_text(), "injected"));
     CHECK(wal_rotate(w, &id) == RKV_EREADONLY);
     CHECK(wal_close(w) == RKV_EREADONLY && os_fault_calls(f, FAULT_SYNC) == syncs);
-    /* The process starts again on the same machine: its page cache shows ten records, of which the medium has five. They are taken,
-     * and must really be there after the next sync. */
+    /* The process starts again on the same machine: its page cache shows ten records, of which the medium has five.
+     * They are taken, and must really be there after the next sync. */
     w = must_open(&r);
     CHECK(r.last == 10 && r.durable == 5 && wal_durable(w) == 5);
     OK(wal_sync(w));
@@ -385,144 +383,6 @@ static void test_every_allocation_fails(void) {
     os_fault_free(before);
 }
 
-/* ---- threads, on the real system ------------------------------------------------------------------------------------ */
-
-typedef struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t moved;
-    wal *w;
-} waiter;
-
-static void on_durable(void *context) {
-    waiter *v = context;
-    pthread_mutex_lock(&v->lock);
-    pthread_cond_broadcast(&v->moved);
-    pthread_mutex_unlock(&v->lock);
-}
-
-static void wait_durable(waiter *v, uint64_t seq) {
-    pthread_mutex_lock(&v->lock);
-    while (wal_durable(v->w) < seq) {
-        CHECK(wal_failure(v->w) == RKV_OK);
-        pthread_cond_wait(&v->moved, &v->lock);
-    }
-    pthread_mutex_unlock(&v->lock);
-}
-
-static char scratch[200];
-
-static void scratch_make(void) {
-    const char *tmp = getenv("TMPDIR");
-    snprintf(scratch, sizeof scratch, "%s/respkv-wal-XXXXXX", tmp ? tmp : "/tmp");
-    CHECK(mkdtemp(scratch));
-}
-
-static void remove_name(void *context, const char *name) {
-    (void)context;
-    char path[300];
-    snprintf(path, sizeof path, "%s/%s", scratch, name);
-    unlink(path);
-}
-
-static void scratch_remove(void) {
-    OK(os_posix()->ops->list(os_posix(), scratch, remove_name, NULL));
-    CHECK(rmdir(scratch) == 0);
-}
-
-static wal *threaded_open(waiter *v, enum wal_policy policy, replayed *r) {
-    *v = (waiter){.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
-    wal_options options = options_of(os_posix());
-    options.dir = scratch;
-    options.threads = true;
-    options.policy = policy;
-    options.segment_bytes = 1 << 16;
-    options.on_durable = on_durable;
-    options.context = v;
-    wal_recovery recovery;
-    *r = (replayed){0};
-    OK(wal_open(&v->w, &options, 0, 1, replay, r, &recovery));
-    return v->w;
-}
-
-static void test_threads_always(void) {
-    scratch_make();
-    waiter v;
-    replayed r;
-    wal *w = threaded_open(&v, WAL_ALWAYS, &r);
-    for (int i = 0; i < 200; i++) {
-        uint64_t seq = append(w);
-        for (int k = 0; k < i % 5; k++) seq = append(w); /* a group for one sync */
-        wait_durable(&v, seq);
-    }
-    wal_stats stats;
-    wal_get_stats(w, &stats);
-    CHECK(stats.syncs >= 200 && stats.syncs < 2 * stats.records);
-    OK(wal_close(w));
-    w = threaded_open(&v, WAL_NO, &r);
-    CHECK(r.last == 600);
-    append(w);
-    OK(wal_close(w));
-    scratch_remove();
-}
-
-/* Rotation, release and recycling with both threads at work; the policy changes on the way. */
-static void test_threads_rotate(void) {
-    scratch_make();
-    waiter v;
-    replayed r;
-    wal *w = threaded_open(&v, WAL_EVERYSEC, &r);
-    uint64_t held[3] = {0}, id;
-    for (int i = 0; i < 60000; i++) {
-        append(w);
-        if (i % 3000 == 0) {
-            OK(wal_rotate(w, &id));
-            wal_release(w, held[i / 3000 % 3]); /* what was held back two rotations ago */
-            held[i / 3000 % 3] = id;
-            wal_set_policy(w, (enum wal_policy)(i / 3000 % 3));
-        }
-    }
-    wal_set_policy(w, WAL_ALWAYS);
-    wait_durable(&v, 60000);
-    wal_stats stats;
-    wal_get_stats(w, &stats);
-    CHECK(stats.recycled > 5);
-    OK(wal_rotate(w, &id));
-    wal_release(w, id);
-    OK(wal_close(w));
-    wal_options options = options_of(os_posix());
-    options.dir = scratch;
-    wal_recovery recovery;
-    OK(wal_replay(&options, id, 60001, replay, &r, &recovery));
-    CHECK(recovery.last_seq == 60000);
-    scratch_remove();
-}
-
-/* everysec syncs by itself, and when nothing follows, marks what is durable. */
-static void test_threads_idle_mark(void) {
-    scratch_make();
-    waiter v;
-    replayed r;
-    wal *w = threaded_open(&v, WAL_EVERYSEC, &r);
-    for (int i = 0; i < 10; i++) append(w);
-    wait_durable(&v, 10);
-    wal_stats stats = {0};
-    for (int i = 0; i < 300 && stats.syncs < 2; i++) {
-        usleep(10000);
-        wal_get_stats(w, &stats);
-    }
-    CHECK(stats.syncs == 2);
-    wal_options options = options_of(os_posix());
-    options.dir = scratch;
-    wal_recovery recovery;
-    OK(wal_replay(&options, 0, 1, replay, &r, &recovery)); /* as if the process had been killed here */
-    CHECK(r.last == 10 && r.durable == 10);
-    usleep(1200000);
-    wal_get_stats(w, &stats);
-    CHECK(stats.syncs == 2); /* and then there is silence */
-    OK(wal_close(w));
-    scratch_remove();
-}
-
 int main(void) {
     RUN(test_crash_at_every_call);
     RUN(test_crash_in_recovery);
@@ -532,8 +392,5 @@ int main(void) {
     RUN(test_no_space_passes);
     RUN(test_every_call_fails);
     RUN(test_every_allocation_fails);
-    RUN(test_threads_always);
-    RUN(test_threads_rotate);
-    RUN(test_threads_idle_mark);
     return check_done();
 }

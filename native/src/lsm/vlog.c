@@ -1,4 +1,5 @@
-/* vlog.c: the files of the value log: opened, filled, synced, collected; see vlog.h and vlog_parts.h. Bytes are in vlog_record.c. */
+/* vlog.c: the files of the value log: opened, filled, synced, collected; see vlog.h and vlog_parts.h. Bytes are in
+ * vlog_record.c. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 static const uint64_t FILE_BYTES = 256 << 20;
 enum { WRITE_BACK_MIN = 1 << 20 };
 
-/* ---- files ----------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 /* With the lock held. */
 static value_file *find(const vlog *v, uint64_t number) {
@@ -85,7 +86,7 @@ static uint64_t bytes_of(const value_file *f) {
     return f->end > first ? f->end - first : 0;
 }
 
-/* ---- open ------------------------------------------------------------------------------------------------------------ */
+/* ---- open -------------------------------------------------------------------------------------------------------- */
 
 typedef struct listing {
     vlog *v;
@@ -232,7 +233,7 @@ int vlog_close(vlog *v) {
     return rc;
 }
 
-/* ---- append ---------------------------------------------------------------------------------------------------------- */
+/* ---- append ------------------------------------------------------------------------------------------------------ */
 
 static int check_failure(const vlog *v) {
     if (!atomic_load(&v->failure)) return RKV_OK;
@@ -309,7 +310,8 @@ static void unreserve(vlog *v, value_file *f, const value_ref *ref) {
     pthread_mutex_unlock(&v->lock);
 }
 
-/* The bytes: a small record in one call, from a copy; of a large one the value first, so that a head is a sign of a value. */
+/* The bytes: a small record in one call, from a copy; of a large one the value first, so that a head is a sign of a
+ * value. */
 static int record_write(const vlog *v, value_file *f, const value_ref *ref, const value_head *h, slice key,
                         slice value) {
     size_t before = VALUE_HEAD + key.size;
@@ -349,7 +351,7 @@ int vlog_append(vlog *v, slice key, const cell *version, slice value, value_ref 
     return rc;
 }
 
-/* ---- sync ------------------------------------------------------------------------------------------------------------ */
+/* ---- sync -------------------------------------------------------------------------------------------------------- */
 
 /* The oldest file above `after` that is to be synced, with a reference, or NULL. */
 static value_file *take_unsynced(vlog *v, uint64_t after) {
@@ -388,7 +390,7 @@ int vlog_sync(vlog *v) {
     return rc;
 }
 
-/* ---- garbage --------------------------------------------------------------------------------------------------------- */
+/* ---- garbage ----------------------------------------------------------------------------------------------------- */
 
 /* Free the blocks of a large value, all but those with its head. */
 static void punch(vlog *v, value_file *f, const value_ref *ref) {

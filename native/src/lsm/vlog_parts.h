@@ -1,8 +1,8 @@
 /* vlog_parts.h: what the files of the value log share; see vlog.h.
  *
- * Locks, in this order: `append` while space is reserved or a file made; `sync` during a sync, so that nobody returns from one before
- * the running one is done; `lock` for the list of files and all counts in them, never during I/O. A file is used outside the
- * locks by whoever has a reference; out of the list it lives until the last one.
+ * Locks, in this order: `append` while space is reserved or a file made; `sync` during a sync, so that nobody returns
+ * from one before the running one is done; `lock` for the list of files and all counts in them, never during I/O. A
+ * file is used outside the locks by whoever has a reference; out of the list it lives until the last one.
  */
 #ifndef RKV_LSM_VLOG_PARTS_H
 #define RKV_LSM_VLOG_PARTS_H
@@ -46,7 +46,7 @@ struct vlog {
     char failure_text[400];
 };
 
-/* ---- vlog_record.c: bytes -------------------------------------------------------------------------------------------- */
+/* ---- vlog_record.c: bytes ---------------------------------------------------------------------------------------- */
 
 typedef struct value_head {
     uint32_t value_crc, key_size, node;
@@ -65,7 +65,8 @@ static inline uint64_t record_alignment(enum value_kind kind) {
 
 void value_head_encode(uint8_t out[VALUE_HEAD], const value_head *h, slice key, const uint8_t store_id[16],
                        uint64_t number, uint64_t offset);
-/* Is this the head, with the key behind it, of a record at this place? h->key_size bytes of key are at in + VALUE_HEAD. */
+/* Is this the head, with the key behind it, of a record at this place? h->key_size bytes of key are at in +
+ * VALUE_HEAD. */
 bool value_head_check(const uint8_t *in, const value_head *h, const uint8_t store_id[16], uint64_t number,
                       uint64_t offset);
 void value_head_decode(value_head *out, const uint8_t in[VALUE_HEAD]);
@@ -80,11 +81,12 @@ size_t value_path_size(const char *dir);
 void value_path(char *path, const char *dir, uint64_t number);
 uint64_t value_number_of_name(const char *name); /* 0: no value file's */
 
-/* Read the head and key at offset into *buffer, which has *capacity bytes and grows (mem_free); RKV_ECORRUPT if there is no record. */
+/* Read the head and key at offset into *buffer, which has *capacity bytes and grows (mem_free); RKV_ECORRUPT if there
+ * is no record. */
 int value_head_read(const vlog *v, value_file *f, uint64_t offset, uint64_t end, bool nowait, uint8_t **buffer,
                     size_t *capacity, value_head *out);
 
-/* ---- vlog.c ---------------------------------------------------------------------------------------------------------- */
+/* ---- vlog.c ------------------------------------------------------------------------------------------------------ */
 
 /* A reference to the file, or NULL; *out_end is where its records end now. */
 value_file *value_file_take(vlog *v, uint64_t number, uint64_t *out_end);

@@ -14,7 +14,7 @@
 static const char magic[8] = {'R', 'K', 'V', 'V', 'L', 'G', '0', '1'};
 enum { MAGIC_NAME = 6, HEADER_CHECKED = 36 };
 
-/* ---- references ------------------------------------------------------------------------------------------------------ */
+/* ---- references -------------------------------------------------------------------------------------------------- */
 
 size_t value_ref_encode(uint8_t out[VALUE_REF_SIZE_MAX], const value_ref *ref) {
     uint8_t *p = put_varint(out, ref->file);
@@ -39,7 +39,7 @@ uint64_t vlog_record_size(const value_ref *ref) {
     return (VALUE_HEAD + ref->key_size + ref->size + alignment - 1) & ~(alignment - 1);
 }
 
-/* ---- names and heads ------------------------------------------------------------------------------------------------- */
+/* ---- names and heads --------------------------------------------------------------------------------------------- */
 
 size_t value_path_size(const char *dir) {
     return strlen(dir) + sizeof "/18446744073709551615.vlog";
@@ -118,7 +118,7 @@ bool value_head_check(const uint8_t *in, const value_head *h, const uint8_t stor
     return get_fixed32(in) == head_crc(in, h->key_size, store_id, number, offset);
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static int corrupt(const value_file *f, uint64_t offset, const char *what) {
     return status_set(RKV_ECORRUPT, "corrupt value at %s:%" PRIu64 ": %s", f->path, offset, what);
@@ -260,7 +260,7 @@ int vlog_rewrite(vlog *v, const value_ref *ref, slice key) {
     return rc;
 }
 
-/* ---- scanning -------------------------------------------------------------------------------------------------------- */
+/* ---- scanning ---------------------------------------------------------------------------------------------------- */
 
 /* Could a head be at p? Wrong for almost everything that is none, zeros above all. */
 static bool plausible(const value_file *f, const uint8_t *p, uint64_t left) {

@@ -1,5 +1,5 @@
-/* wal.c: the write-ahead log as its users see it; see wal.h. Segments are in wal_segment.c, syncs in wal_sync.c, reading back in
- * wal_recover.c, the bytes in wal_format.c. */
+/* wal.c: the write-ahead log as its users see it; see wal.h. Segments are in wal_segment.c, syncs in wal_sync.c,
+ * reading back in wal_recover.c, the bytes in wal_format.c. */
 #include <assert.h>
 #include <stdio.h>
 
@@ -20,7 +20,7 @@ void wal_fail(wal *w, int rc) {
     atomic_store(&w->failure, rc);
 }
 
-/* ---- open ----------------------------------------------------------------------------------------------------------- */
+/* ---- open -------------------------------------------------------------------------------------------------------- */
 
 static void list_close(wal *w, segment *list, int *rc) {
     while (list) {
@@ -149,7 +149,8 @@ int wal_open(wal **out, const wal_options *options, uint64_t first_segment, uint
     int rc = wal_new(&w, options);
     if (rc) return rc;
     recovered r = {0};
-    rc = recover_run(&r, &w->options, first_segment, next_seq_min, true, replay, context);
+    const recover_scope all = {first_segment, next_seq_min, UINT64_MAX, true};
+    rc = recover_run(&r, &w->options, &all, replay, context);
     if (!rc) {
         pthread_mutex_lock(&w->lock);
         rc = wal_adopt(w, &r, first_segment);
@@ -171,13 +172,14 @@ int wal_open(wal **out, const wal_options *options, uint64_t first_segment, uint
 int wal_replay(const wal_options *options, uint64_t first_segment, uint64_t next_seq_min, wal_replay_fn replay,
                void *context, wal_recovery *out_recovery) {
     recovered r = {0};
-    int rc = recover_run(&r, options, first_segment, next_seq_min, false, replay, context);
+    const recover_scope all = {first_segment, next_seq_min, UINT64_MAX, false};
+    int rc = recover_run(&r, options, &all, replay, context);
     mem_free(r.segments);
     if (!rc) *out_recovery = r.report;
     return rc;
 }
 
-/* ---- close ---------------------------------------------------------------------------------------------------------- */
+/* ---- close ------------------------------------------------------------------------------------------------------- */
 
 static void threads_stop(wal *w) {
     if (!w->threads_run) return;
@@ -206,7 +208,7 @@ int wal_close(wal *w) {
     return rc ? rc : closed;
 }
 
-/* ---- use ------------------------------------------------------------------------------------------------------------ */
+/* ---- use --------------------------------------------------------------------------------------------------------- */
 
 static int append_locked(wal *w, slice payload, uint64_t *out_seq) {
     int rc = wal_check(w);
@@ -252,6 +254,24 @@ int wal_sync(wal *w) {
     while (w->syncing) pthread_cond_wait(&w->changed, &w->lock);
     int rc = wal_check(w);
     if (!rc && w->dirty) rc = sync_run(w);
+    pthread_mutex_unlock(&w->lock);
+    return rc;
+}
+
+int wal_verify(wal *w) {
+    pthread_mutex_lock(&w->lock);
+    w->readers++;
+    uint64_t last = atomic_load(&w->last_seq);
+    const recover_scope live = {w->live->id, WAL_SEQ_ANY, last, false};
+    pthread_mutex_unlock(&w->lock);
+    wal_options options = w->options;
+    options.durable_floor = last; /* all of it must be there */
+    recovered r;
+    int rc = recover_run(&r, &options, &live, NULL, NULL);
+    mem_free(r.segments);
+    pthread_mutex_lock(&w->lock);
+    w->readers--;
+    if (w->threads_run) segment_retire(w); /* else the owner's next call does */
     pthread_mutex_unlock(&w->lock);
     return rc;
 }

@@ -7,11 +7,12 @@
  *   spare  released, to become next
  *   trash  released, more than is worth keeping; closed and unlinked by whoever prepares
  *
- * Invariants: ids ascend along live and active < next < next_id. A segment is in the directory, synced, with its own header, before it is
- * active. last_seq >= durable; everything up to durable is on the medium, in order. dirty: some live segment is unsynced.
+ * Invariants: ids ascend along live and active < next < next_id. A segment is in the directory, synced, with its own
+ * header, before it is active. last_seq >= durable; everything up to durable is on the medium, in order. dirty: some
+ * live segment is unsynced.
  *
- * Threads: `lock` guards every field below it. I/O runs outside it, on segments that `syncing` or `preparing` keeps in one
- * pair of hands, but for appends: the owner writes to the active segment under the lock.
+ * Threads: `lock` guards every field below it. I/O runs outside it, on segments that `syncing` or `preparing` keeps in
+ * one pair of hands, but for appends: the owner writes to the active segment under the lock.
  */
 #ifndef RKV_LSM_WAL_PARTS_H
 #define RKV_LSM_WAL_PARTS_H
@@ -23,7 +24,7 @@
 #include "base/crc32c.h"
 #include "lsm/wal.h"
 
-/* ---- bytes ---------------------------------------------------------------------------------------------------------- */
+/* ---- bytes ------------------------------------------------------------------------------------------------------- */
 
 enum {
     WAL_SEGMENT_HEADER = 64,
@@ -86,7 +87,7 @@ uint64_t segment_id_of_name(const char *name);
 size_t segment_path_size(const char *dir);
 void segment_path(char *path, const char *dir, uint64_t id);
 
-/* ---- recovery (wal_recover.c) --------------------------------------------------------------------------------------- */
+/* ---- recovery (wal_recover.c) ------------------------------------------------------------------------------------ */
 
 enum segment_fate {
     FATE_LIVE,  /* has records that count */
@@ -108,11 +109,17 @@ typedef struct recovered {
     wal_recovery report;
 } recovered;
 
-/* Check, replay, and if `write`, cut and rewrite. *out is zeroed on failure. */
-int recover_run(recovered *out, const wal_options *options, uint64_t first_segment, uint64_t next_seq_min, bool write,
-                wal_replay_fn replay, void *context);
+typedef struct recover_scope {
+    uint64_t first_segment, next_seq_min;
+    uint64_t limit; /* look at no record above this seq */
+    bool write;     /* cut, and write again what may be unsynced */
+} recover_scope;
 
-/* ---- the open log --------------------------------------------------------------------------------------------------- */
+/* Check, replay, and if scope->write, cut. *out is zeroed on failure. */
+int recover_run(recovered *out, const wal_options *options, const recover_scope *scope, wal_replay_fn replay,
+                void *context);
+
+/* ---- the open log ------------------------------------------------------------------------------------------------ */
 
 typedef struct segment {
     struct segment *next;    /* in its list */
@@ -137,6 +144,7 @@ struct wal {
     unsigned spare_count;
     uint64_t next_id;
     uint64_t first_needed; /* segments below it are released */
+    unsigned readers;      /* wal_verify: no segment is retired meanwhile */
     _Atomic uint64_t last_seq, durable;
     uint64_t marked; /* highest durable that a mark tells */
     atomic_int failure;
@@ -171,9 +179,11 @@ int segment_open(segment **out, const wal_options *options, uint64_t id, uint64_
 /* Unmap, close, free; unlink too. No lock needed. The status matters for one with unsynced bytes. */
 int segment_close(const wal_options *options, segment *s, bool unlink);
 
-/* Make the next segment now, on this thread. The lock is released meanwhile. Failures except RKV_ENOSPC and RKV_ENOMEM are sticky. */
+/* Make the next segment now, on this thread. The lock is released meanwhile. Failures except RKV_ENOSPC and RKV_ENOMEM
+ * are sticky. */
 int prepare_next(wal *w);
-/* Make next the active segment. Its size is at least the default's; a record of `need` bytes is known to fit, or gets its own. */
+/* Make next the active segment. Its size is at least the default's; a record of `need` bytes is known to fit, or gets
+ * its own. */
 int segment_switch(wal *w, uint64_t need);
 /* Move what is released and idle from live to spare or trash. */
 void segment_retire(wal *w);

@@ -1,7 +1,9 @@
-/* wal_recover.c: read the log back: what is whole, where it ends, and whether that end is legal. See wal.h for the rules.
+/* wal_recover.c: read the log back: what is whole, where it ends, and whether that end is legal. See wal.h for the
+ * rules.
  *
- * Two passes over the segments, each read whole into one buffer. The first finds the end and the durable mark without telling anybody; the
- * second replays, so a record is never replayed before the log is known to be sound. The first is in one of three states:
+ * Two passes over the segments, each read whole into one buffer. The first finds the end and the durable mark without
+ * telling anybody; the second replays, so a record is never replayed before the log is known to be sound. The first is
+ * in one of three states:
  *
  *                bad record, nothing good after it in the segment
  *     READING ----------------------------------------------------> PAUSED     the log ends here, or goes on
@@ -11,8 +13,9 @@
  *        +-------------------------> BROKEN <---------+                        the log ends here, and
  *                                                                               good records were lost with it
  *
- * Sizes, seqs and ids come from disk and are checked; nothing here trusts a length. Looking for good records after a bad one tries every
- * 8 bytes whose seq is possible, with a bound on the bytes summed, for a payload may be full of bait.
+ * Sizes, seqs and ids come from disk and are checked; nothing here trusts a length. Looking for good records after a
+ * bad one tries every 8 bytes whose seq is possible, with a bound on the bytes summed, for a payload may be full of
+ * bait.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -30,6 +33,7 @@ static const uint64_t bait_bytes_max = 4ull << 30;
 typedef struct recovery {
     const wal_options *options;
     uint64_t first_segment;
+    uint64_t limit; /* what is above it may be half written: not looked at */
     bool write;
     wal_replay_fn replay;
     void *context;
@@ -41,6 +45,8 @@ typedef struct recovery {
     enum state state;
     uint64_t expected;     /* seq of the next record */
     bool started;          /* a record was seen, so expected is exact; before, a lower one will do */
+    bool any;              /* not started: nobody knows what is expected */
+    bool finished;         /* the limit was reached */
     uint64_t durable;      /* highest mark of accepted records, and the floor */
     size_t stop;           /* PAUSED, BROKEN: segment and offset of the end */
     uint64_t stop_offset;  /* */
@@ -56,7 +62,7 @@ static int corrupt(const recovery *r, uint64_t offset, const char *what) {
     return status_set(RKV_ECORRUPT, "corrupt WAL at %s:%" PRIu64 ": %s", r->path, offset, what);
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 typedef struct listing {
     recovered *out;
@@ -126,32 +132,34 @@ static bool begins_with_record(const recovery *r, uint64_t id, size_t size) {
     return record_parse(r->data + WAL_SEGMENT_HEADER, size - WAL_SEGMENT_HEADER, seed).kind != RECORD_BAD;
 }
 
-/* Is a loaded segment ours? *out_blank: it has no header of its own, so no record was ever written to it under its name. */
+/* Is a loaded segment ours? *out_blank: it has no header of its own, so no record was ever written to it under its
+ * name. */
 static int check_header(recovery *r, size_t i, size_t got, bool *out_blank) {
     uint64_t id = 0, name_id = r->out->segments[i].id;
     enum header_state state = HEADER_BLANK;
     if (got >= WAL_SEGMENT_HEADER) state = segment_header_check(r->data, r->options->store_id, &id);
     if (state == HEADER_FOREIGN) return status_set(RKV_EFORMAT, "%s: log of another store", r->path);
     if (state == HEADER_NEWER) return status_set(RKV_EFORMAT, "%s: log of another format version", r->path);
-    /* A lower id: it was renamed to be recycled, and the new header did not make it. A higher one: the header did, the name did
-     * not; but then no record followed, for the name is synced before. */
+    /* A lower id: it was renamed to be recycled, and the new header did not make it. A higher one: the header did, the
+     * name did not; but then no record followed, for the name is synced before. */
     if (state == HEADER_OURS && id > name_id && name_id >= r->first_segment && begins_with_record(r, id, got))
         return corrupt(r, 0, "a later segment under an earlier one's name");
     *out_blank = state == HEADER_BLANK || id != name_id;
     return RKV_OK;
 }
 
-/* ---- looking beyond a bad record ------------------------------------------------------------------------------------ */
+/* ---- looking beyond a bad record --------------------------------------------------------------------------------- */
 
 typedef struct finds {
     uint64_t count, durable; /* durable: highest mark */
     uint64_t first, end;     /* offset of the first, end of the last */
 } finds;
 
-/* Could the bytes at p begin a record of this log after the expected one? Cheap, and wrong for almost everything that is none. */
+/* Could the bytes at p begin a record of this log after the expected one? Cheap, and wrong for almost everything that
+ * is none. */
 static bool plausible(const recovery *r, const uint8_t *p) {
-    uint64_t seq = get_fixed64(p + 8);
-    return seq >= r->expected && seq <= r->seq_max && get_fixed64(p + 16) <= seq && get_fixed32(p + 4) != 0;
+    uint64_t seq = get_fixed64(p + 8), least = r->any && !r->started ? 1 : r->expected;
+    return seq >= least && seq <= r->seq_max && get_fixed64(p + 16) <= seq && get_fixed32(p + 4) != 0;
 }
 
 static finds find_good(recovery *r, uint32_t seed, uint64_t from, uint64_t size) {
@@ -181,7 +189,7 @@ static void add_lost(recovery *r, const finds *f, uint64_t from) {
     r->lost_bytes += f->end - from;
 }
 
-/* ---- first pass ----------------------------------------------------------------------------------------------------- */
+/* ---- first pass -------------------------------------------------------------------------------------------------- */
 
 static bool seq_fits(const recovery *r, uint64_t seq) {
     return r->started ? seq == r->expected : seq != 0 && seq <= r->expected;
@@ -209,6 +217,8 @@ static int read_segment(recovery *r, size_t i, uint32_t seed, uint64_t size) {
     uint64_t offset = WAL_SEGMENT_HEADER;
     /* A file shorter than its header is blank and does not get here. */
     while (size - offset >= WAL_RECORD_HEADER) {
+        r->finished = r->started && r->expected > r->limit;
+        if (r->finished) break;
         record found = record_parse(r->data + offset, size - offset, seed);
         if (found.kind == RECORD_BAD) {
             stop_at(r, i, seed, offset, size);
@@ -246,12 +256,15 @@ static int check_segment(recovery *r, size_t i) {
     recovered_segment *s = &r->out->segments[i];
     bool needed = s->id >= r->first_segment, blank = true;
     size_t got = 0;
+    if (r->finished) return RKV_OK;
     int rc = load(r, i, needed ? UINT64_MAX : WAL_SEGMENT_HEADER, &s->size, &got);
+    if (rc == RKV_NOTFOUND && !r->write)
+        return RKV_OK; /* an open log has renamed it since; one that is needed leaves a hole */
     if (!rc) rc = check_header(r, i, got, &blank);
     if (rc || !needed) return rc;
     uint64_t size = got;
     uint32_t seed = record_seed(r->options->store_id, s->id);
-    r->seq_max += size / WAL_RECORD_HEADER;
+    if (!r->any) r->seq_max += size / WAL_RECORD_HEADER;
     if (blank) return find_good(r, seed, 0, size).count ? corrupt(r, 0, "records behind a bad header") : RKV_OK;
     record first = {.kind = RECORD_BAD};
     if (size >= WAL_SEGMENT_HEADER + WAL_RECORD_HEADER)
@@ -270,6 +283,7 @@ static int check_end(recovery *r) {
         return corrupt(r, r->stop_offset, "a bad record that was synced, by the mark of a later one");
     if (r->state == BROKEN && r->same_sector)
         return corrupt(r, r->stop_offset, "a bad record before a good one in the same sector");
+    if (r->any && !r->started) return r->state == BROKEN ? corrupt(r, r->stop_offset, "a bad first record") : RKV_OK;
     if (r->lost_durable > r->durable) r->durable = r->lost_durable;
     if (r->expected > r->options->durable_floor) return RKV_OK;
     if (stopped) return corrupt(r, r->stop_offset, "the log ends before what was synced");
@@ -277,7 +291,7 @@ static int check_end(recovery *r) {
                       r->options->dir, r->expected - 1, r->options->durable_floor);
 }
 
-/* ---- second pass ---------------------------------------------------------------------------------------------------- */
+/* ---- second pass ------------------------------------------------------------------------------------------------- */
 
 /* The callback gave up the record at offset of segment i: the log ends before it. */
 static int cut_by_caller(recovery *r, size_t i, uint64_t offset, const record *at) {
@@ -293,8 +307,8 @@ static int cut_by_caller(recovery *r, size_t i, uint64_t offset, const record *a
     return RKV_OK;
 }
 
-/* Replay one loaded segment up to its last accepted record. *out_from, *out_end: the bytes of its records that are not known to be
- * synced; *out_from 0: none. */
+/* Replay one loaded segment up to its last accepted record. *out_from, *out_end: the bytes of its records that are not
+ * known to be synced; *out_from 0: none. */
 static int replay_segment(recovery *r, size_t i, uint64_t size, uint64_t *out_from, uint64_t *out_end) {
     recovered_segment *s = &r->out->segments[i];
     uint32_t seed = record_seed(r->options->store_id, s->id);
@@ -343,14 +357,15 @@ static int replay_all(recovery *r) {
         size_t got = 0;
         int rc = load(r, i, UINT64_MAX, &size, &got);
         if (!rc) rc = replay_segment(r, i, got, &from, &end);
-        /* The page cache may have it and the medium not, without knowing so (a failed sync): written again, it is dirty. */
+        /* The page cache may have it and the medium not, without knowing so (a failed sync): written again, it is
+         * dirty. */
         if (!rc && r->write && from) rc = write_bytes(r, from, r->data + from, end - from, false);
         if (rc) return rc;
     }
     return RKV_OK;
 }
 
-/* ---- the cut -------------------------------------------------------------------------------------------------------- */
+/* ---- the cut ----------------------------------------------------------------------------------------------------- */
 
 /* Unlink what must never be seen again, for good, and take it out of the list. */
 static int erase(recovery *r) {
@@ -371,8 +386,8 @@ static int erase(recovery *r) {
     return o->ops->sync_dir(o, r->options->dir);
 }
 
-/* Make the end that was found the end for ever, before other records get the seqs of those given up. The files beyond it go first: once the
- * end is written, records in them would look like a hole. */
+/* Make the end that was found the end for ever, before other records get the seqs of those given up. The files beyond
+ * it go first: once the end is written, records in them would look like a hole. */
 static int cut(recovery *r) {
     bool torn = r->state == BROKEN || (r->state == PAUSED && r->torn_bytes);
     if (!torn) return RKV_OK;
@@ -394,16 +409,17 @@ static int cut(recovery *r) {
     return write_bytes(r, r->stop_offset, end, sizeof end, true);
 }
 
-int recover_run(recovered *out, const wal_options *options, uint64_t first_segment, uint64_t next_seq_min, bool write,
-                wal_replay_fn replay, void *context) {
-    recovery r = {
-        .options = options, .first_segment = first_segment, .write = write, .replay = replay, .context = context};
-    *out = (recovered){0};
-    r.out = out;
-    r.expected = next_seq_min ? next_seq_min : 1;
-    r.seq_max = r.expected;
+int recover_run(recovered *out, const wal_options *options, const recover_scope *scope, wal_replay_fn replay,
+                void *context) {
+    recovery r = {.options = options, .first_segment = scope->first_segment, .limit = scope->limit, .out = out};
+    r.write = scope->write;
+    r.replay = replay;
+    r.context = context;
+    r.any = scope->next_seq_min == WAL_SEQ_ANY;
+    r.expected = r.seq_max = scope->next_seq_min ? scope->next_seq_min : 1;
     r.durable = options->durable_floor;
-    uint64_t first_expected = r.expected;
+    uint64_t least = r.any ? 1 : r.expected;
+    *out = (recovered){0};
     r.path = mem_alloc(segment_path_size(options->dir));
     int rc = r.path ? list_segments(&r) : alloc_failed(segment_path_size(options->dir));
     for (size_t i = 0; i < out->count && !rc; i++) rc = check_segment(&r, i);
@@ -418,7 +434,7 @@ int recover_run(recovered *out, const wal_options *options, uint64_t first_segme
         return rc;
     }
     /* Records below next_seq_min may be all there is; their seqs are taken all the same. */
-    out->next_seq = r.expected > first_expected ? r.expected : first_expected;
+    out->next_seq = r.started && r.expected > least ? r.expected : least;
     out->durable = r.durable;
     out->report.last_seq = out->next_seq - 1;
     return RKV_OK;

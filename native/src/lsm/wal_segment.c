@@ -1,7 +1,7 @@
 /* wal_segment.c: segments of the open log: made, filled, switched, recycled; see wal_parts.h.
  *
- * Making one, new or recycled: create and pre-write, or rename; header; sync; sync the directory; map. Only then may a record go in.
- * Whatever fails on the way, the file is dropped: a file whose sync failed is never synced again.
+ * Making one, new or recycled: create and pre-write, or rename; header; sync; sync the directory; map. Only then may a
+ * record go in. Whatever fails on the way, the file is dropped: a file whose sync failed is never synced again.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ int segment_close(const wal_options *options, segment *s, bool unlink) {
     return rc;
 }
 
-/* ---- making one ----------------------------------------------------------------------------------------------------- */
+/* ---- making one -------------------------------------------------------------------------------------------------- */
 
 static int segment_create(const wal_options *options, segment *s) {
     int rc = options->os->ops->open(options->os, &s->file, s->path, OS_CREATE);
@@ -90,7 +90,8 @@ static int segment_recycle(const wal_options *options, segment *s, uint64_t id) 
     segment_path(path, options->dir, id);
     int rc = options->os->ops->rename(options->os, s->path, path);
     if (!rc) {
-        /* A sync has made its pages read-only. Mapped anew, one fault makes many of them writable; kept, each faults. */
+        /* A sync has made its pages read-only. Mapped anew, one fault makes many of them writable; kept, each
+         * faults. */
         segment_unmap(s);
         strcpy(s->path, path);
         s->id = id;
@@ -142,7 +143,7 @@ int prepare_next(wal *w) {
     return prepare_sized(w, w->options.segment_bytes);
 }
 
-/* ---- the preparing thread ------------------------------------------------------------------------------------------- */
+/* ---- the preparing thread ---------------------------------------------------------------------------------------- */
 
 /* Close and unlink what is trash. An unlink that fails leaves a file that the next start removes. */
 static void empty_trash(wal *w) {
@@ -176,7 +177,7 @@ void *prepare_main(void *wal_) {
     return NULL;
 }
 
-/* ---- the owner's side ----------------------------------------------------------------------------------------------- */
+/* ---- the owner's side -------------------------------------------------------------------------------------------- */
 
 /* Wait for the end of one attempt, or make it. */
 static int next_get(wal *w) {
@@ -218,7 +219,7 @@ int segment_switch(wal *w, uint64_t need) {
 }
 
 void segment_retire(wal *w) {
-    while (w->live != w->active && w->live->id < w->first_needed && !w->live->busy) {
+    while (!w->readers && w->live != w->active && w->live->id < w->first_needed && !w->live->busy) {
         segment *s = w->live;
         w->live = s->next;
         w->stats.segments--;
@@ -235,8 +236,8 @@ void segment_retire(wal *w) {
         empty_trash(w);
 }
 
-/* The two parts of a record: small ones in one call, from a copy. Of large ones the payload goes first: a header without its payload
- * would look like a torn record. */
+/* The two parts of a record: small ones in one call, from a copy. Of large ones the payload goes first: a header
+ * without its payload would look like a torn record. */
 static int write_record(wal *w, segment *s, const uint8_t header[WAL_RECORD_HEADER], slice payload) {
     if (WAL_RECORD_HEADER + payload.size <= WAL_SCRATCH) {
         memcpy(w->scratch, header, WAL_RECORD_HEADER);

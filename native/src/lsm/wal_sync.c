@@ -1,7 +1,7 @@
 /* wal_sync.c: when and how the log reaches the medium; see wal_parts.h.
  *
- * One sync at a time takes all unsynced segments, oldest first, so a record is never durable before the ones before it. Appends go on
- * meanwhile and belong to the next sync: that is the group commit.
+ * One sync at a time takes all unsynced segments, oldest first, so a record is never durable before the ones before it.
+ * Appends go on meanwhile and belong to the next sync: that is the group commit.
  *
  * The thread's waits are real time, whatever os the log is on: a simulation has no threads.
  */
@@ -89,7 +89,7 @@ int sync_mark(wal *w) {
     return rc;
 }
 
-/* ---- the thread ----------------------------------------------------------------------------------------------------- */
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 /* When something is to be done if nothing happens before; 0: now; UINT64_MAX: never. */
 static uint64_t next_work(const wal *w) {

@@ -1,7 +1,7 @@
 /* fault_cut.c: what the medium has after the power went, and what it gets before that by itself; see fault_disk.h.
  *
- * Every choice is drawn from one stream of numbers, over nodes in order of creation and sectors in order of place, so a seed names a
- * cut. No choice depends on an address or on time.
+ * Every choice is drawn from one stream of numbers, over nodes in order of creation and sectors in order of place, so a
+ * seed names a cut. No choice depends on an address or on time.
  */
 #include <string.h>
 
@@ -23,7 +23,7 @@ static bool chance(disk_random *r, unsigned eighths) {
     return disk_random_below(r, 8) < eighths;
 }
 
-/* ---- by itself ------------------------------------------------------------------------------------------------------ */
+/* ---- by itself --------------------------------------------------------------------------------------------------- */
 
 void disk_write_back(disk *d, disk_random *r) {
     for (disk_node *n = d->first; n; n = n->next) {
@@ -44,9 +44,10 @@ void disk_freeze(disk *d) {
     }
 }
 
-/* ---- one file ------------------------------------------------------------------------------------------------------- */
+/* ---- one file ---------------------------------------------------------------------------------------------------- */
 
-/* How one file fares: dirty sectors below first survive all, the next `single` ones and those beyond by their chance. */
+/* How one file fares: dirty sectors below first survive all, the next `single` ones and those beyond by their
+ * chance. */
 typedef struct fate {
     uint64_t first;   /* count of dirty sectors */
     uint64_t single;  /* count of dirty sectors after them */
@@ -110,7 +111,7 @@ static void cut_file(disk_node *n, enum fault_cut model, disk_random *r) {
     n->disk = left;
 }
 
-/* ---- all ------------------------------------------------------------------------------------------------------------ */
+/* ---- all --------------------------------------------------------------------------------------------------------- */
 
 static void cut_changes(disk *d, enum fault_cut model, disk_random *r) {
     uint64_t all = d->change_count;

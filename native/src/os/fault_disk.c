@@ -1,5 +1,5 @@
-/* fault_disk.c: nodes, entries and pending changes of the disk in memory; see fault_disk.h. Bytes are in fault_file.c, cuts in
- * fault_cut.c. */
+/* fault_disk.c: nodes, entries and pending changes of the disk in memory; see fault_disk.h. Bytes are in fault_file.c,
+ * cuts in fault_cut.c. */
 #include "os/fault_disk.h"
 
 #include <assert.h>
@@ -23,7 +23,7 @@ static char *take_text(const char *text, size_t size) {
     return memcpy(copy, text, size);
 }
 
-/* ---- nodes ---------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------------------------------------- */
 
 static disk_node *node_new(disk *d, bool dir) {
     disk_node *n = take_zeroed(sizeof *n);
@@ -97,7 +97,7 @@ void disk_entries_copy(disk *d, disk_entries *to, const disk_entries *from) {
     entries_clear(d, &old);
 }
 
-/* ---- paths ---------------------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
 
 /* The next component of *path, a new string, or NULL at its end. */
 static char *component(const char **path) {
@@ -151,7 +151,7 @@ bool disk_is_dir(const disk_node *n) {
     return n->dir;
 }
 
-/* ---- directory changes ---------------------------------------------------------------------------------------------- */
+/* ---- directory changes ------------------------------------------------------------------------------------------- */
 
 /* Takes over both names. */
 static void change_add(disk *d, disk_change change) {
@@ -291,7 +291,7 @@ void disk_names_clear(disk_names *names) {
     *names = (disk_names){0};
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------ */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 disk *disk_new(void) {
     disk *d = take_zeroed(sizeof *d);
@@ -356,7 +356,8 @@ disk *disk_clone(disk *d) {
                                        c->to_dir ? c->to_dir->twin : NULL, text_clone(c->from), text_clone(c->to)});
     }
     copy->root = d->root->twin;
-    /* Each copy was born with one reference; those of entries and changes have been added. What only a handle held goes. */
+    /* Each copy was born with one reference; those of entries and changes have been added. What only a handle held
+     * goes. */
     for (disk_node *n = d->first; n; n = n->next)
         if (n != d->root) disk_unref(copy, n->twin);
     return copy;

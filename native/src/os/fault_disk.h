@@ -7,14 +7,14 @@
  * Laws:
  *   1. What was synced survives every cut; what was not survives as the model says, 512-byte sectors one by one.
  *   2. A sync of a file says nothing about its directory entry, a sync of a directory nothing about its files.
- *   3. A rename, create, link or unlink happens whole or not at all. Unsynced ones may survive in any combination in which
- *      each still makes sense (an unlink may survive the rename before it, but not the create of its own name).
- *   4. After a failed sync the cache keeps its bytes and never writes them, for they are clean to it (fsync, ATC'20), until
- *      they are written anew, be it with the same bytes.
+ *   3. A rename, create, link or unlink happens whole or not at all. Unsynced ones may survive in any combination in
+ *      which each still makes sense (an unlink may survive the rename before it, but not the create of its own name).
+ *   4. After a failed sync the cache keeps its bytes and never writes them, for they are clean to it (fsync, ATC'20),
+ *      until they are written anew, be it with the same bytes.
  *   5. Same calls and same seeds, same bytes.
  *
- * Contents are reference-counted blobs, copied when written while shared, so that a sync and a clone of the whole disk cost
- * nothing per byte; only mapped files, whose stores nobody sees, are copied.
+ * Contents are reference-counted blobs, copied when written while shared, so that a sync and a clone of the whole disk
+ * cost nothing per byte; only mapped files, whose stores nobody sees, are copied.
  *
  * This stands for kernel and device: its memory comes from malloc and not from base/alloc.h, so that failing the
  * nth allocation fails the engine's. Running out of memory here aborts the test.
@@ -135,7 +135,8 @@ struct disk_node {
     uint64_t locked;                        /* the boot whose process has it locked, or 0; kept by os_fault.c */
     disk_entries entries_now, entries_disk; /* directories */
     disk_content now, disk;                 /* files */
-    /* After a failed sync: the cache then, and one byte for each of its sectors that was dirty and is unwritten since. */
+    /* After a failed sync: the cache then, and one byte for each of its sectors that was dirty and is unwritten
+     * since. */
     disk_content lost;
     uint8_t *lost_sectors;
     unsigned maps;  /* now.blob must not move */

@@ -5,7 +5,7 @@
 
 #include "os/fault_disk.h"
 
-/* ---- contents ------------------------------------------------------------------------------------------------------- */
+/* ---- contents ---------------------------------------------------------------------------------------------------- */
 
 static disk_blob *blob_new(size_t capacity) {
     disk_blob *b = disk_take(NULL, sizeof *b + capacity);
@@ -89,7 +89,7 @@ void disk_sector_copy(disk_content *to, const disk_content *from, uint64_t s) {
     if (size) memcpy(to->blob->data + begin, data, size);
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 uint64_t disk_size(const disk_node *n) {
     return n->now.size;

@@ -46,8 +46,9 @@ typedef struct os_file_ops {
     /* Free the whole file system blocks inside the range; they read as zeros. RKV_EINVAL where unsupported. */
     int (*punch)(os_file *file, uint64_t offset, uint64_t size);
     int (*size)(os_file *file, uint64_t *out_size);
-    /* Map [0, size) shared and writable, read ahead; the file must have been preallocated as far. RKV_EINVAL where mapping is
-     * unsafe (copy-on-write file systems): the caller then uses write_at. Unmapped by unmap, before close. */
+    /* Map [0, size) shared and writable, read ahead; the file must have been preallocated as far. RKV_EINVAL where
+     * mapping is unsafe (copy-on-write file systems): the caller then uses write_at. Unmapped by unmap, before
+     * close. */
     int (*map)(os_file *file, size_t size, uint8_t **out);
     void (*unmap)(os_file *file, uint8_t *base, size_t size);
     /* Close and free. The status matters for a written file (an error counts as a failed sync). */

@@ -1,7 +1,7 @@
 /* os_fault.c: os.h over the disk in memory: handles, locks, injected failures, clocks; see os_fault.h.
  *
- * Every call passes call_begin, in this order: hook, count, random write-back, stale handle, crash, injected failure. What it refuses
- * has no effect, except that a refused write leaves its first half.
+ * Every call passes call_begin, in this order: hook, count, random write-back, stale handle, crash, injected failure.
+ * What it refuses has no effect, except that a refused write leaves its first half.
  *
  * Threads: one mutex; the hook runs outside it.
  */
@@ -63,7 +63,7 @@ static fault_file *file_of(os_file *file) {
     return (fault_file *)file;
 }
 
-/* ---- each call ------------------------------------------------------------------------------------------------------ */
+/* ---- each call --------------------------------------------------------------------------------------------------- */
 
 static bool rule_strikes(rule *r, unsigned call, const char *path) {
     if (!(r->calls & call) || !strstr(path, r->path_part)) return false;
@@ -82,8 +82,8 @@ static void crash(os_fault *f) {
     disk_freeze(f->disk);
 }
 
-/* Enter a call: RKV_OK, or the status it must return; *out_struck: because a fault struck it. The lock is held afterwards in either
- * case. boot: the handle's, or 0. */
+/* Enter a call: RKV_OK, or the status it must return; *out_struck: because a fault struck it. The lock is held
+ * afterwards in either case. boot: the handle's, or 0. */
 static int call_begin(os_fault *f, unsigned call, const char *path, uint64_t boot, bool *out_struck) {
     if (f->hook) f->hook(f->hook_context, call, path);
     pthread_mutex_lock(&f->lock);
@@ -117,7 +117,7 @@ static int call_end(os_fault *f, int rc) {
     return rc;
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static int fault_read_at(os_file *file, uint64_t offset, void *data, size_t size, bool nowait, size_t *out_got) {
     (void)nowait;
@@ -275,7 +275,7 @@ static fault_file *file_new(os_fault *f, disk_node *n, const char *path, bool wr
     return h;
 }
 
-/* ---- names ---------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 static int not_found(const char *path) {
     return status_set(RKV_NOTFOUND, "%s: no such file", path);
@@ -392,7 +392,7 @@ static void fault_unlock(os *self, os_file *lock) {
     pthread_mutex_unlock(&f->lock);
 }
 
-/* ---- time and chance ------------------------------------------------------------------------------------------------ */
+/* ---- time and chance --------------------------------------------------------------------------------------------- */
 
 static uint64_t fault_now_ms(os *self) {
     os_fault *f = fault_of(self);
@@ -435,7 +435,7 @@ static const os_ops fault_ops = {
     .random = fault_random,
 };
 
-/* ---- the test's side ------------------------------------------------------------------------------------------------ */
+/* ---- the test's side --------------------------------------------------------------------------------------------- */
 
 static os_fault *machine_new(disk *d, uint64_t seed) {
     os_fault *f = disk_take(NULL, sizeof *f);

@@ -1,5 +1,5 @@
-/* os_fault.h: a file system in memory that behaves like the worst one allowed, for tests. See os.h for the functions it implements
- * and fault_disk.h for its laws.
+/* os_fault.h: a file system in memory that behaves like the worst one allowed, for tests. See os.h for the functions it
+ * implements and fault_disk.h for its laws.
  *
  * A crash test in three steps:
  *
@@ -9,19 +9,23 @@
  *     os_fault_reboot(f, FAULT_CUT_RANDOM, seed);         ... and comes back with what the model leaves
  *     ... open again, compare, os_fault_free(f)
  *
- * Cheaper, since the workload runs once: os_fault_on_call with a hook that makes a clone before each change, reboots the clone
- * by every model, opens it and compares. A clone shares contents, so it costs by the number of files, plus the bytes of mapped ones.
+ * Cheaper, since the workload runs once: os_fault_on_call with a hook that makes a clone before each change, reboots
+ * the clone by every model, opens it and compares. A clone shares contents, so it costs by the number of files, plus
+ * the bytes of mapped ones.
  *
- * What fails does so as on Linux: a failed or crashed write leaves its first half in the cache, a failed sync leaves the cache's
- * bytes readable but never writes them, close frees the handle even when it fails. A mapping's stores are seen when somebody looks
- * (a sync, a clone, a crash). Mapped or not, file sizes above the block count against the space limit, less punched blocks.
+ * What fails does so as on Linux: a failed or crashed write leaves its first half in the cache, a failed sync leaves
+ * the cache's bytes readable but never writes them, close frees the handle even when it fails. A mapping's stores are
+ * seen when somebody looks (a sync, a clone, a crash). Mapped or not, file sizes above the block count against the
+ * space limit, less punched blocks.
  *
- * Handles from before a reboot fail every call with RKV_EIO; they are still closed (and unmapped, unlocked) by their owner.
- * os_fault_free asserts that no handle is open, so each test proves that nothing leaks.
+ * Handles from before a reboot fail every call with RKV_EIO; they are still closed (and unmapped, unlocked) by their
+ * owner. os_fault_free asserts that no handle is open, so each test proves that nothing leaks.
  *
- * Time stands still until os_fault_advance_ms. Nothing here blocks, and nowait reads always have their bytes: os_slow is for that.
+ * Time stands still until os_fault_advance_ms. Nothing here blocks, and nowait reads always have their bytes: os_slow
+ * is for that.
  *
- * Threads: any; all calls take one lock. With more than one thread the order of calls, and so their count, is not repeatable.
+ * Threads: any; all calls take one lock. With more than one thread the order of calls, and so their count, is not
+ * repeatable.
  */
 #ifndef RKV_OS_OS_FAULT_H
 #define RKV_OS_OS_FAULT_H
@@ -51,7 +55,7 @@ enum fault_cut {
     FAULT_CUT_DROP,   /* nothing */
     FAULT_CUT_PREFIX, /* of each file the first few changed sectors, of the directory changes the first few */
     FAULT_CUT_TORN,   /* prefix, then single sectors; grown files may end in zeros or in another file's old bytes */
-    FAULT_CUT_RANDOM, /* any: each file with its own chance for each sector (0, 1/8, 1/2, 7/8, 1), each change by a coin */
+    FAULT_CUT_RANDOM, /* any: a sector by its file's chance (0, 1/8, 1/2, 7/8 or 1), a change by a coin */
     FAULT_CUT_COUNT,
 };
 
@@ -64,7 +68,8 @@ os_fault *os_fault_clone(os_fault *f);
 
 /* --- faults. path_part: only calls whose path contains it; NULL: all. after: matching calls that go well first. */
 
-/* The next matching call returns status (RKV_EIO or RKV_ENOSPC); forever: all later ones, too. Replaces an earlier rule. */
+/* The next matching call returns status (RKV_EIO or RKV_ENOSPC); forever: all later ones, too. Replaces an earlier
+ * rule. */
 void os_fault_fail(os_fault *f, unsigned calls, const char *path_part, uint64_t after, int status, bool forever);
 /* The next matching call and everything after it fails with RKV_EIO until os_fault_reboot. */
 void os_fault_crash_at(os_fault *f, unsigned calls, const char *path_part, uint64_t after);
@@ -78,8 +83,8 @@ bool os_fault_crashed(os_fault *f);
 /* Crash unless crashed, lose what model says, come back. Locks are gone, handles stale, armed faults healed. */
 void os_fault_reboot(os_fault *f, enum fault_cut model, uint64_t seed);
 
-/* From now on the kernel writes some dirty sectors back by itself, at one call in `one_in`; 0: never (the start). Gives a sector
- * states between its last sync and its last write. */
+/* From now on the kernel writes some dirty sectors back by itself, at one call in `one_in`; 0: never (the start). Gives
+ * a sector states between its last sync and its last write. */
 void os_fault_write_back(os_fault *f, unsigned one_in);
 
 /* All files together may use so many bytes; UINT64_MAX: no limit. */
@@ -96,8 +101,8 @@ uint64_t os_fault_calls(os_fault *f, unsigned calls);
 unsigned os_fault_handles(os_fault *f);
 uint64_t os_fault_used(os_fault *f); /* bytes of blocks */
 
-/* Called before each call takes effect, with its kind, on the calling thread; may use the functions of this header, not the os.
- * NULL: none. */
+/* Called before each call takes effect, with its kind, on the calling thread; may use the functions of this header, not
+ * the os. NULL: none. */
 typedef void (*os_fault_hook)(void *context, unsigned call, const char *path);
 void os_fault_on_call(os_fault *f, os_fault_hook hook, void *context);
 
@@ -106,8 +111,8 @@ void os_fault_on_call(os_fault *f, os_fault_hook hook, void *context);
 void os_fault_set_now_ms(os_fault *f, uint64_t now_ms); /* the wall clock jumps, the other does not */
 void os_fault_advance_ms(os_fault *f, uint64_t ms);     /* both go on */
 
-/* --- a slow disk: any os, with delays. Waiting reads sleep first, nowait reads say RKV_WOULDBLOCK, syncs sleep first. 0: no delay, and
- * nowait reads pass. Close every file before os_slow_free. */
+/* --- a slow disk: any os, with delays. Waiting reads sleep first, nowait reads say RKV_WOULDBLOCK, syncs sleep first.
+ * 0: no delay, and nowait reads pass. Close every file before os_slow_free. */
 
 os *os_slow_new(os *inner, unsigned read_delay_ms); /* NULL: out of memory */
 void os_slow_set(os *slow, unsigned read_delay_ms, unsigned sync_delay_ms);

@@ -179,8 +179,8 @@ static int posix_map(os_file *file, size_t size, uint8_t **out) {
     if (!mapping_is_safe((long)info.f_type))
         return status_set(RKV_EINVAL, "%s: not mapped: unknown file system %#lx", f->path, (long)info.f_type);
     /* The pages are read ahead but not mapped in. A page mapped in for reading faults again at its first store, which
-     * costs more than one fault for the store (145 against 20 ns for a 132-byte record on 6.18, where one fault brings in
-     * a large folio); mapping in for writing would dirty, and so write, the whole file. */
+     * costs more than one fault for the store (145 against 20 ns for a 132-byte record on 6.18, where one fault brings
+     * in a large folio); mapping in for writing would dirty, and so write, the whole file. */
     posix_will_need(file, 0, size);
     void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
     if (base == MAP_FAILED) return status_errno(errno, "%s: map %zu bytes", f->path, size);
