@@ -198,7 +198,7 @@ static void expect_cut_before(uint64_t seq, uint64_t offset) {
     wal_recovery recovery;
     replayed r = {0};
     wal_options options = options_of(os_fault_os(f));
-    char where[80];
+    char where[120];
     snprintf(where, sizeof where, "%s:%llu", path_of(1), (unsigned long long)offset);
     OK(wal_replay(&options, 0, 1, replay, &r, &recovery));
     CHECK(r.last == seq - 1 && recovery.cut_bytes > 0 && strcmp(recovery.cut_at, where) == 0);
@@ -315,7 +315,7 @@ static void test_damaged_middle(void) {
     uint64_t end, begin = 0, seq = 5;
     while ((begin = record_at(1, seq, &end)) / 512 != end / 512) seq++;
     os_fault_flip_bit(f, path_of(1), begin + WAL_RECORD_HEADER, 0);
-    char where[80];
+    char where[120];
     snprintf(where, sizeof where, "corrupt WAL at %s:%llu", path_of(1), (unsigned long long)begin);
     expect_corrupt(0, 1, where);
     os_fault_free(f);
