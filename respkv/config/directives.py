@@ -52,7 +52,12 @@ NETWORK = (
         ),
     ),
     Directive(
-        "port", PORT, "7000", "TCP port", change=IMMUTABLE, reason="Beside a Redis on 6379, not in its place."
+        "port",
+        Integer(1, 65535),
+        "7000",
+        "TCP port",
+        change=IMMUTABLE,
+        reason="Beside a Redis on 6379, not in its place.",
     ),
     Directive(
         "http-port",
