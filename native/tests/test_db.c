@@ -1,5 +1,5 @@
 /* test_db.c: the store against its twin: random programs, shuffled versions, stable views, range deletions, pace of memory.
- * Most run on the file system in memory, step by step; the last ones on threads and a real directory (ThreadSanitizer).
+ * On the file system in memory, step by step, so that a seed replays.
  */
 #include <pthread.h>
 #include <stdio.h>

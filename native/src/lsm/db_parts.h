@@ -158,6 +158,7 @@ struct db {
     atomic_int failure;
     _Atomic uint64_t next_file;
     _Atomic uint64_t flushed_segment; /* the log may drop segments below it; the owner does */
+    atomic_bool log_open;             /* log is set: its threads call back before wal_open returns */
     atomic_bool closing;
     atomic_bool relocated; /* the owner should look at relocations */
     background_counts background;

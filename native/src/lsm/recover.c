@@ -301,10 +301,14 @@ static int before_sync(void *context) {
     return vlog_sync(((db *)context)->values);
 }
 
-static void on_durable(void *context) {
-    db *d = context;
+static void look_at_log(db *d) {
     int rc = wal_failure(d->log);
     if (rc) failure_set(d, rc, "log");
+}
+
+static void on_durable(void *context) {
+    db *d = context;
+    if (atomic_load_explicit(&d->log_open, memory_order_acquire)) look_at_log(d);
     event_signal(d);
 }
 
@@ -326,6 +330,10 @@ static int open_log(recovery *r) {
     memcpy(o.store_id, d->identity.id, sizeof o.store_id);
     int rc = d->options.read_only ? wal_replay(&o, d->log_segment, d->flushed_seq + 1, replay_record, r, &found)
                                   : wal_open(&d->log, &o, d->log_segment, d->flushed_seq + 1, replay_record, r, &found);
+    if (d->log) {
+        atomic_store_explicit(&d->log_open, true, memory_order_release);
+        look_at_log(d);
+    }
     r->out->wal_records = found.records;
     r->out->wal_bytes = found.bytes;
     r->out->wal_cut_bytes = found.cut_bytes;
