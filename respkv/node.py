@@ -68,8 +68,11 @@ def run(config: Config) -> int:
     """
     os.umask(0o077)
     log = Log(config.text("logfile"), config.text("loglevel"))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Node(config, log).run())
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(Node(config, log).run())
+    finally:
+        log.close()
 
 
 class Node:

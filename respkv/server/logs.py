@@ -57,6 +57,12 @@ class Log:
         if old is not sys.stderr:
             old.close()
 
+    def close(self) -> None:
+        """Close the file; later lines go to standard error."""
+        if self._file is not sys.stderr:
+            self._file.close()
+        self._file = sys.stderr
+
     def write(self, level: str, text: str) -> None:
         """Write a line. A log that cannot be written is no reason to stop."""
         if LEVELS.index(level) < self._least:
