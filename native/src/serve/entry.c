@@ -50,6 +50,13 @@ static int add_want(conn *c, enum want_action action, const entry *e) {
     return AGAIN;
 }
 
+/* A cell is not on the disk yet: whoever is told of it waits for that, and is not told if it will not come. */
+static int not_durable(conn *c) {
+    int rc = db_failure(c->server->db);
+    c->wrote = rc == RKV_OK;
+    return rc ? say_status(c, rc) : GO;
+}
+
 /* db_get said rc about e. */
 static int looked_up(conn *c, entry *e, int rc) {
     server *v = c->server;
@@ -58,8 +65,7 @@ static int looked_up(conn *c, entry *e, int rc) {
         e->held = true;
         e->exists = cell_live(found, v->now_ms);
         if (!e->exists && !(found->flags & CELL_TOMBSTONE)) v->stats.expired_reads++;
-        if (found->hlc > v->durable_hlc) c->wrote = true; /* not to be seen before it is safe */
-        return GO;
+        return found->hlc <= v->durable_hlc ? GO : not_durable(c);
     }
     if (rc == RKV_NOTFOUND) return GO;
     if (rc == RKV_WOULDBLOCK) {
