@@ -15,6 +15,7 @@ void fixture_init(fixture *f, limits *out_limits) {
     f->options.dir = "/store";
     f->options.memory_bytes = 8 << 20;
     f->options.background = false;
+    f->options.wal_segment_bytes = 1 << 20;
     limits_init(out_limits);
 }
 
