@@ -319,10 +319,11 @@ static int retire_ranges(job *j) {
     for (size_t i = 0; i < count; i++) kept += keep[i] = range_needed(r, &set->items[i]);
     int rc = RKV_END;
     if (kept < count) {
-        store_change change = {.has_rdels = true};
+        store_change change = {.has_rdels = true, .rdels_from = r->picture->version->rdels};
         rc = rdel_set_select(&change.rdels, set, keep);
         if (rc == RKV_OK) rc = store_commit(j->db, &change);
         rdel_set_unref(change.rdels);
+        if (rc == RKV_STALE) rc = RKV_OK; /* the next job looks again */
     }
     mem_free(keep);
     return rc;

@@ -194,7 +194,9 @@ int store_commit(db *d, store_change *change) {
     value_files values = {0};
     pthread_mutex_lock(&d->edit_lock);
     picture *now = picture_take(d);
-    int rc = next_version(now, change, &v);
+    /* A flush may have laid new ones over them meanwhile. */
+    int rc = change->has_rdels && now->version->rdels != change->rdels_from ? RKV_STALE : RKV_OK;
+    if (rc == RKV_OK) rc = next_version(now, change, &v);
     if (rc == RKV_OK) rc = picture_new(&p);
     if (rc == RKV_OK) rc = value_files_now(d, change, &values);
     if (rc == RKV_OK) rc = edit_fill(d, change, now->version, v, &values, &e);

@@ -268,12 +268,14 @@ typedef struct store_change {
     mem *flushed;           /* leaves the pictures; NULL: none */
     bool has_rdels;         /* rdels replace the version's; else a flushed mem's are laid over them */
     rdel_set *rdels;        /* borrowed */
+    rdel_set *rdels_from;   /* what they were chosen from; borrowed */
     garbage_batch *dead;    /* taken on success; NULL: none */
     uint64_t value_removed; /* a value file that goes; 0: none */
     bool unknown;           /* out: failed, but the files it adds may be in the manifest and must stay */
 } store_change;
 
-/* Record a change in the manifest, synced, and install it. RKV_ENOSPC, RKV_ENOMEM: nothing happened. Other errors are not final only where the caller makes
+/* Record a change in the manifest, synced, and install it. RKV_STALE: nothing happened, the version's range deletions are no longer
+ * rdels_from. RKV_ENOSPC, RKV_ENOMEM: nothing happened. Other errors are not final only where the caller makes
  * them so. The references of added stay the caller's. */
 int store_commit(db *d, store_change *change);
 /* The store as one edit. Under edit_lock. */
