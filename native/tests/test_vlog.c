@@ -2,11 +2,9 @@
  * test_vlog_threads.c. */
 #include "vlog_model.h"
 
-static uint64_t next_number = 1;
-
 static int try_reopen(const vlog_file_info *files, size_t count) {
     vlog_options options = options_of(os_fault_os(f));
-    return vlog_open(&v, &options, files, count, next_number);
+    return vlog_open(&v, &options, files, count, 1);
 }
 
 static const char *path_of(uint64_t number) {
@@ -142,6 +140,7 @@ static void test_wrong_references(void) {
     CHECK(vlog_append(v, slice_of(long_key, sizeof long_key), &version, value_of(1), &ref) == RKV_ETOOBIG);
     OK(vlog_append(v, slice_of(long_key, KEY_SIZE_MAX), &version, value_of(1), &ref));
     OK(vlog_check(v, &ref, slice_of(long_key, KEY_SIZE_MAX)));
+    for (uint64_t i = 1; i <= vlog_files(v, NULL, 0); i++) CHECK(info_of(i).garbage == 0);
     finish();
 }
 
@@ -233,6 +232,14 @@ static void test_every_flipped_byte(void) {
     os_fault_free(before);
 }
 
+static void patch_at(uint64_t number, uint64_t offset, const void *data, size_t size) {
+    os *o = os_fault_os(f);
+    os_file *file;
+    OK(o->ops->open(o, &file, path_of(number), OS_WRITE));
+    OK(file->ops->write_at(file, offset, data, size));
+    OK(file->ops->close(file));
+}
+
 /* A record copied to another place of its file, or a file under another name, is not believed. */
 static void test_misplaced(void) {
     machine(1);
@@ -245,27 +252,33 @@ static void test_misplaced(void) {
     size_t size;
     os *o = os_fault_os(f);
     OK(os_read_file(o, path_of(1), 1 << 20, &data, &size));
-    os_file *file;
-    OK(o->ops->open(o, &file, path_of(1), OS_WRITE));
-    OK(file->ops->write_at(file, second.offset, data + first.offset, (size_t)vlog_record_size(&first)));
-    OK(file->ops->close(file));
-    mem_free(data);
+    patch_at(1, second.offset, data + first.offset, (size_t)vlog_record_size(&first));
     value_ref moved = first;
     moved.offset = second.offset;
     CHECK(try_read(a, &moved) == RKV_ECORRUPT && try_read(b, &second) == RKV_ECORRUPT);
     must_read(a, &first);
+    OK(vlog_seal(v)); /* at the same place of another file */
+    for (b = a + 1; size_of(b) > 30000 || size_of(b) < size_of(a); b++) continue;
+    second = append(b);
+    CHECK(second.file == 2 && second.offset == first.offset);
+    patch_at(2, second.offset, data + first.offset, (size_t)vlog_record_size(&first));
+    moved = first;
+    moved.file = 2;
+    CHECK(try_read(a, &moved) == RKV_ECORRUPT);
+    uint8_t foreign[VALUE_HEAD]; /* of another store, at the same place of the same file */
+    value_head h;
+    value_head_decode(&h, data + first.offset);
+    value_head_encode(foreign, &h, key_of(a), (const uint8_t *)"another store's.", 1, first.offset);
+    patch_at(1, first.offset, foreign, VALUE_HEAD);
+    CHECK(try_read(a, &first) == RKV_ECORRUPT);
+    value_head_encode(foreign, &h, key_of(a), store, 1, first.offset);
+    patch_at(1, first.offset, foreign, VALUE_HEAD);
+    must_read(a, &first);
+    mem_free(data);
     OK(vlog_close(v));
     OK(o->ops->rename(o, path_of(1), "/data/0000000007.vlog"));
     CHECK(try_reopen(NULL, 0) == RKV_EFORMAT && strstr(status_text(), path_of(7)));
     os_fault_free(f);
-}
-
-static void patch(uint64_t number, uint64_t offset, const void *data, size_t size) {
-    os *o = os_fault_os(f);
-    os_file *file;
-    OK(o->ops->open(o, &file, path_of(number), OS_WRITE));
-    OK(file->ops->write_at(file, offset, data, size));
-    OK(file->ops->close(file));
 }
 
 static void test_foreign_newer_missing(void) {
@@ -273,9 +286,9 @@ static void test_foreign_newer_missing(void) {
     value_ref ref = append(3);
     vlog_file_info info = info_of(ref.file);
     OK(vlog_close(v));
-    patch(1, 7, "2", 1);
+    patch_at(1, 7, "2", 1);
     CHECK(try_reopen(NULL, 0) == RKV_EFORMAT && strstr(status_text(), path_of(1)));
-    patch(1, 7, "1", 1);
+    patch_at(1, 7, "1", 1);
     vlog_options options = options_of(os_fault_os(f));
     options.store_id[0]++;
     CHECK(vlog_open(&v, &options, NULL, 0, 1) == RKV_EFORMAT && strstr(status_text(), path_of(1)));
@@ -285,7 +298,7 @@ static void test_foreign_newer_missing(void) {
     OK(try_reopen(missing, 2));
     must_read(3, &ref);
     OK(vlog_close(v));
-    patch(1, 20, "damage", 6); /* the header of a file with values in it */
+    patch_at(1, 20, "damage", 6); /* the header of a file with values in it */
     CHECK(try_reopen(missing, 2) == RKV_ECORRUPT && strstr(status_text(), path_of(1)));
     os_fault_free(f);
 }
@@ -313,14 +326,16 @@ static void test_collect(void) {
         CHECK(deleted == 1 && vlog_files(v, NULL, 0) == --left && !file_exists(file));
     }
     CHECK(os_fault_used(f) == 0);
+    os_fault *before = f;
+    f = os_fault_clone(before);
+    os_fault_reboot(f, FAULT_CUT_DROP, 1);
+    uint64_t size;
+    for (uint64_t i = 1; i <= refs[REFS - 1].file; i++) /* none comes back */
+        CHECK(os_fault_os(f)->ops->stat(os_fault_os(f), path_of(i), &size) == RKV_NOTFOUND);
+    os_fault_free(f);
+    f = before;
     value_ref again = append(1); /* numbers are not used twice */
     CHECK(again.file > refs[REFS - 1].file);
-    OK(vlog_close(v));
-    next_number = again.file;
-    os_fault_reboot(f, FAULT_CUT_DROP, 1);
-    OK(try_reopen(NULL, 0)); /* none comes back */
-    CHECK(vlog_files(v, NULL, 0) == 1);
-    next_number = 1;
     finish();
 }
 
@@ -386,6 +401,12 @@ static void test_pick_and_remove(void) {
     CHECK(number == small[1]);
     OK(vlog_remove(v, number));
     CHECK(vlog_remove(v, number) == RKV_NOTFOUND && !file_exists(number));
+    os_fault *running = f;
+    f = os_fault_clone(running);
+    os_fault_reboot(f, FAULT_CUT_DROP, 1);
+    CHECK(!file_exists(number)); /* nor does it come back */
+    os_fault_free(f);
+    f = running;
     OK(vlog_pick(v, &number));
     CHECK(number == small[0]);
     for (uint64_t i = 0; i < REFS; i++)
@@ -470,6 +491,7 @@ static void test_sync_after_kill(void) {
         vlog_close(v);
         os_fault_reboot(f, FAULT_CUT_KEEP, 1);
         OK(try_reopen(NULL, 0));
+        if (fail) OK(vlog_sync(v)); /* says all is well, and writes nothing */
         for (uint64_t i = 0; i < 20; i++) {
             must_read(i, &refs[i]);
             if (fail) OK(vlog_rewrite(v, &refs[i], key_of(i)));
@@ -483,6 +505,36 @@ static void test_sync_after_kill(void) {
     }
 }
 
+/* Each record is written anew as a whole, whatever sectors it shares with others. */
+static void test_rewrite_one(void) {
+    enum { COUNT = 90 };
+    static value_ref refs[COUNT];
+    static const size_t key_sizes[] = {0, 5, 9};
+    machine(1);
+    cell version = version_of(1);
+    for (int i = 0; i < COUNT; i++)
+        OK(vlog_append(v, slice_of("key-bytes", key_sizes[i % 3]), &version, slice_of("some value", (size_t)i % 11),
+                       &refs[i]));
+    os_fault_fail(f, FAULT_SYNC, NULL, 0, RKV_EIO, false);
+    CHECK(vlog_sync(v) == RKV_EIO);
+    OK(vlog_close(v));
+    os_fault *before = f;
+    for (int i = 0; i < COUNT; i++) {
+        slice key = slice_of("key-bytes", key_sizes[i % 3]);
+        f = os_fault_clone(before);
+        os_fault_reboot(f, FAULT_CUT_KEEP, 1);
+        OK(try_reopen(NULL, 0));
+        OK(vlog_rewrite(v, &refs[i], key));
+        OK(vlog_sync(v));
+        OK(vlog_close(v));
+        os_fault_reboot(f, FAULT_CUT_DROP, 1);
+        OK(try_reopen(NULL, 0));
+        OK(vlog_check(v, &refs[i], key));
+        finish();
+    }
+    os_fault_free(before);
+}
+
 /* ---- failing calls ----------------------------------------------------------------------------------------------- */
 
 static void test_no_space_passes(void) {
@@ -493,15 +545,51 @@ static void test_no_space_passes(void) {
     int rc;
     while ((rc = try_append(count, &refs[count])) == RKV_OK) count++;
     CHECK(rc == RKV_ENOSPC && count > 5);
-    CHECK(try_append(count + 8, &ref) == RKV_ENOSPC || try_append(count + 8, &ref) == RKV_OK);
     OK(vlog_sync(v));
+    uint64_t bytes = 0;
     for (uint64_t i = 0; i < count; i++) must_read(i, &refs[i]);
+    for (uint64_t i = 0; i < count; i++) bytes += vlog_record_size(&refs[i]);
+    for (uint64_t i = 1; i <= vlog_files(v, NULL, 0); i++) bytes -= info_of(i).bytes;
+    CHECK(bytes == 0); /* what failed has given its space back */
     os_fault_limit_space(f, UINT64_MAX);
     ref = append(count);
     must_read(count, &ref);
-    /* The space given back leaves no hole in the counts. */
-    OK(vlog_seal(v));
-    for (uint64_t i = 0; i < count; i++) vlog_add_garbage(v, &refs[i]);
+    finish();
+}
+
+typedef struct interloper {
+    uint64_t id;
+    value_ref ref;
+    bool done;
+} interloper;
+
+static void append_meanwhile(void *context, unsigned call, const char *path) {
+    interloper *other = context;
+    (void)path;
+    if (call != FAULT_WRITE || other->done) return;
+    other->done = true;
+    os_fault_fail(f, FAULT_WRITE, NULL, 1, RKV_ENOSPC, false); /* not the other's, but the one it interrupts */
+    other->ref = append(other->id);
+}
+
+/* A failed append behind which another one has its space: that stays, as garbage. */
+static void test_failed_append_in_the_middle(void) {
+    machine(1);
+    uint64_t small = 1;
+    while (size_of(small) > 30000) small++;
+    append(small);
+    interloper other = {.id = small};
+    uint64_t before = info_of(1).bytes;
+    value_ref ref;
+    os_fault_on_call(f, append_meanwhile, &other);
+    CHECK(try_append(small, &ref) == RKV_ENOSPC && other.done);
+    os_fault_on_call(f, NULL, NULL);
+    must_read(small, &other.ref);
+    CHECK(info_of(1).bytes == 3 * before && info_of(1).garbage == before);
+    static scanned s;
+    s = (scanned){0};
+    OK(vlog_scan(v, 1, note_record, &s)); /* its head is there, half its value is not */
+    CHECK(s.count == 3 && s.refs[2].offset == other.ref.offset && try_read(small, &s.refs[1]) == RKV_ECORRUPT);
     finish();
 }
 
@@ -618,7 +706,9 @@ int main(void) {
     RUN(test_pick_and_remove);
     RUN(test_crashes);
     RUN(test_sync_after_kill);
+    RUN(test_rewrite_one);
     RUN(test_no_space_passes);
+    RUN(test_failed_append_in_the_middle);
     RUN(test_every_call_fails);
     RUN(test_failing_reads);
     RUN(test_every_allocation_fails);

@@ -33,6 +33,37 @@ static void test_threads(void) {
     finish();
 }
 
+static void *sync_slowly(void *context) {
+    (void)context;
+    OK(vlog_sync(v));
+    return NULL;
+}
+
+/* Who finds nothing to sync because somebody is at it waits for that. */
+static void test_sync_waits_for_a_sync(void) {
+    machine(1);
+    OK(vlog_close(v));
+    os *slow = os_slow_new(os_fault_os(f), 0);
+    vlog_options options = options_of(slow);
+    OK(vlog_open(&v, &options, NULL, 0, 1));
+    append(3);
+    uint64_t before = os_fault_calls(f, FAULT_SYNC);
+    os_slow_set(slow, 0, 200);
+    pthread_t other;
+    CHECK(pthread_create(&other, NULL, sync_slowly, NULL) == 0);
+    for (bool taken = false; !taken; usleep(1000)) {
+        pthread_mutex_lock(&v->lock);
+        taken = !v->files[0]->unsynced;
+        pthread_mutex_unlock(&v->lock);
+    }
+    OK(vlog_sync(v));
+    CHECK(os_fault_calls(f, FAULT_SYNC) == before + 1);
+    pthread_join(other, NULL);
+    OK(vlog_close(v));
+    os_slow_free(slow);
+    os_fault_free(f);
+}
+
 static char scratch[200];
 
 static void remove_name(void *context, const char *name) {
@@ -57,6 +88,7 @@ static void test_threads_on_the_real_system(void) {
 
 int main(void) {
     RUN(test_threads);
+    RUN(test_sync_waits_for_a_sync);
     RUN(test_threads_on_the_real_system);
     return check_done();
 }

@@ -441,9 +441,9 @@ int vlog_seal(vlog *v) {
     return RKV_OK;
 }
 
-/* With the lock held. A file that is still being written to has more references than the list's. */
+/* With the lock held. A record that is being written counts among the bytes, and not as garbage. */
 static bool all_garbage(const value_file *f) {
-    return f->sealed && f->refs == 1 && f->garbage >= bytes_of(f);
+    return f->sealed && f->garbage >= bytes_of(f);
 }
 
 /* Unlink a file that is out of the list, and drop the list's reference. */

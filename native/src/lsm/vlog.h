@@ -97,9 +97,9 @@ int vlog_collect(vlog *v, size_t *out_deleted);
  * count only where nothing can be punched. */
 int vlog_pick(vlog *v, uint64_t *out_number);
 
-/* Call fn for every record of a file, in order, without its value. What is damaged or was never finished is passed
- * over: vlog_read would refuse it, too. A non-zero return of fn ends the scan and is passed up. RKV_NOTFOUND: there is
- * no such file. */
+/* Call fn for every record of a file, in order, without its value. Where no head is sound it goes on to the next that
+ * is: what lies between, vlog_read would refuse. A sound head says nothing of its value, nor that a cell points to it.
+ * A non-zero return of fn ends the scan and is passed up. RKV_NOTFOUND: there is no such file. */
 typedef int (*vlog_record_fn)(void *context, slice key, const cell *version, const value_ref *ref);
 int vlog_scan(vlog *v, uint64_t number, vlog_record_fn fn, void *context);
 
