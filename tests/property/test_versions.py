@@ -23,7 +23,7 @@ OPTIONS = [
     StoreOptions(),
     StoreOptions(memory_bytes=16 << 20, memtable_bytes=1 << 20, table_bytes=1 << 20, level_bytes=1 << 20),
     StoreOptions(bloom_bits=0, block_bytes=1024, compress=False, mapped_wal=False, wal_segment_bytes=1 << 20),
-    StoreOptions(value_log_min=1, sync_policy=0),
+    StoreOptions(value_log_min=64, sync_policy=0),
     StoreOptions(value_log_min=1 << 30, sync_policy=2, read_threads=1),
 ]
 
