@@ -190,12 +190,12 @@ class Clients:
         context = run.context
         if data is None:
             data = encode(result, context.resp)
-        self._answer(run, data)
+        self._answer(run, data, self._wait_seq(run))
         if context.close:
             self._server.client_close(context.client, after_replies=True)
 
-    def _answer(self, run: _Run, data: bytes) -> None:
-        self._server.reply(run.context.client, data, self._wait_seq(run))
+    def _answer(self, run: _Run, data: bytes, wait_seq: int) -> None:
+        self._server.reply(run.context.client, data, wait_seq)
         if run.name:
             self._count(run)
 
@@ -223,7 +223,7 @@ class Clients:
 
     def _fail(self, run: _Run, text: str) -> None:
         self._services.statistics.count_error(text)
-        self._answer(run, failure(text))
+        self._answer(run, failure(text), 0)
 
     # ---- waiting ------------------------------------------------------------------------------------------
 

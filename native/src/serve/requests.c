@@ -19,7 +19,8 @@ static int append(conn *c, slice bytes, uint64_t wait_seq) {
     uint64_t offset = c->out.end;
     int rc = out_append(&c->out, bytes);
     if (!rc && wait_seq > db_durable(v->db)) {
-        rc = out_hold(&c->out, offset, wait_seq);
+        /* A log that failed will never get there: the client has to take the outcome for unknown. */
+        rc = db_failure(v->db) == RKV_EREADONLY ? RKV_EREADONLY : out_hold(&c->out, offset, wait_seq);
         if (!rc) list_append(&v->held, &c->held);
     }
     return rc;

@@ -33,6 +33,14 @@ static void release_held(server *v, uint64_t durable) {
     }
 }
 
+/* The log will never be durable to what they wait for: their clients have to take the outcome for unknown. */
+static void close_held(server *v) {
+    for (list *l = v->held.next, *next; l != &v->held; l = next) {
+        next = l->next;
+        conn_kill(list_entry(l, conn, held));
+    }
+}
+
 static void look_at_durable(server *v) {
     uint64_t durable = db_durable(v->db);
     for (; v->mark_count && v->marks[v->mark_first].seq <= durable; v->mark_count--) {
@@ -42,6 +50,7 @@ static void look_at_durable(server *v) {
     if (v->late_seq <= durable) v->late_seq = 0;
     if (v->policy == WAL_ALWAYS) v->durable_hlc = v->late_seq ? 0 : v->safe_hlc;
     release_held(v, durable);
+    if (!list_empty(&v->held) && db_failure(v->db) == RKV_EREADONLY) close_held(v);
 }
 
 void server_set_policy(server *v) {
@@ -90,13 +99,14 @@ void server_commit(server *v) {
     if (bytes == 0 && list_empty(&v->dirty)) return;
     int rc = db_commit(v->db, &seq);
     bool held = rc == RKV_OK && v->policy == WAL_ALWAYS && seq > db_durable(v->db);
+    bool lost = held && db_failure(v->db) == RKV_EREADONLY;
     if (held)
         note_commit(v, seq);
     else if (rc == RKV_OK && v->policy == WAL_ALWAYS && v->mark_count == 0)
         v->safe_hlc = v->store->clock.last;
     for (list *l; (l = list_pop(&v->dirty));) {
         conn *c = list_entry(l, conn, dirty);
-        if (rc || (held && out_hold(&c->out, c->dirty_offset, seq))) {
+        if (rc || lost || (held && out_hold(&c->out, c->dirty_offset, seq))) {
             conn_kill(c); /* its client has to take the outcome for unknown */
             continue;
         }
