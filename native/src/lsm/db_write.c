@@ -202,12 +202,13 @@ void db_put(db *d, slice key, uint64_t hash, const cell *c) {
     count(&d->owner.user_bytes, key.size + c->payload.size);
 }
 
-int put_moved(db *d, slice key, uint64_t hash, const cell *c) {
+void put_moved(db *d, slice key, uint64_t hash, const cell *c) {
     batch_ready(d, c->hlc, c->node);
     int rc = batch_put(&d->batch, key, c);
     assert(rc == RKV_OK);
+    (void)rc;
     mem_put(d->active, key, hash, c, false);
-    return batch_commit(d); /* a batch has one node, and this cell may have another */
+    batch_commit(d); /* a batch has one node, and the next cell may have another; if it fails, db_reserve tries again */
 }
 
 static void apply_range(db *d, slice begin, slice end, uint64_t hlc, uint32_t node) {
