@@ -15,7 +15,8 @@ static int check_passed;
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: %s failed; last status text: %s\n", __FILE__, __LINE__, #condition, status_text()); \
+            fprintf(stderr, "%s:%d: %s failed; last status text: %s\n", __FILE__, __LINE__, #condition,                \
+                    status_text());                                                                                    \
             abort();                                                                                                   \
         }                                                                                                              \
     } while (0)
