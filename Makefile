@@ -40,12 +40,12 @@ $(VENV)/.created:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.created pyproject.toml setup.py native/build_ffi.py $(NATIVE_SOURCES) $(NATIVE_HEADERS)
-	$(BIN)/pip install -q --no-build-isolation -e .
+	PYTHONWARNINGS=ignore $(BIN)/pip install -q --no-build-isolation -e .
 	@touch $@
 
 dev: $(VENV)/.dev
 $(VENV)/.dev: $(VENV)/.installed pyproject.toml
-	$(BIN)/pip install -q --no-build-isolation -e '.[dev]'
+	PYTHONWARNINGS=ignore $(BIN)/pip install -q --no-build-isolation -e '.[dev]'
 	@touch $@
 
 # ---- the C core: a library, one program a test and a benchmark ---------------------------------------------------------
@@ -128,7 +128,8 @@ check: check-format check-python native
 
 C_FILES = $(shell git ls-files -co --exclude-standard 'native/*.c' 'native/*.h')
 check-format: dev
-	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	@echo "clang-format: $(words $(C_FILES)) files"
+	@$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 
 check-python: dev
 	$(BIN)/ruff format --check .
@@ -142,7 +143,7 @@ soak: dev native
 
 bench: dev native
 	@.ci/prepare bench
-	$(BIN)/pip install -q --no-build-isolation -e '.[dev,bench]'
+	PYTHONWARNINGS=ignore $(BIN)/pip install -q --no-build-isolation -e '.[dev,bench]'
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
 clean:
