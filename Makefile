@@ -56,7 +56,8 @@ LDLIBS   = -lpthread -lm $(LZ4)
 LZ4     := $(shell echo 'int main(void) { return !LZ4_versionNumber(); }' | \
                    $(CC) -include lz4.h -x c - -llz4 -o /dev/null 2>/dev/null && echo -llz4)
 
-LIBRARY = $(filter-out native/src/api%,$(NATIVE_SOURCES)) $(filter-out native/tests/test_%,$(wildcard native/tests/*.c))
+API     = $(filter native/src/api%,$(NATIVE_SOURCES))
+LIBRARY = $(filter-out $(API),$(NATIVE_SOURCES)) $(filter-out native/tests/test_%,$(wildcard native/tests/*.c))
 TESTS   = $(patsubst native/tests/%.c,%,$(wildcard native/tests/test_*.c))
 BENCHES = $(patsubst native/bench/%.c,%,$(wildcard native/bench/bench_*.c))
 FUZZERS = $(patsubst native/fuzz/%.c,%,$(wildcard native/fuzz/fuzz_*.c))
@@ -70,13 +71,14 @@ $(OUT)/$(1)/librespkv.a: $(patsubst %.c,$(OUT)/$(1)/%.o,$(LIBRARY))
 	@ar rcs $$@ $$^
 $(OUT)/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS) $(2) -MMD -MP -Inative/src -Inative/tests -c $$< -o $$@
+	@echo "cc ($(1)) $$<"
+	@$(CC) $(CFLAGS) $(2) -MMD -MP -Inative/src -Inative/include -Inative/tests -c $$< -o $$@
 $(OUT)/$(1)/test_%: $(OUT)/$(1)/native/tests/test_%.o $(OUT)/$(1)/librespkv.a
-	$(CC) $(2) $$^ $(LDLIBS) -o $$@
+	@$(CC) $(2) $$^ $(LDLIBS) -o $$@
 $(OUT)/$(1)/bench_%: $(OUT)/$(1)/native/bench/bench_%.o $(OUT)/$(1)/librespkv.a
-	$(CC) $(2) $$^ $(LDLIBS) -o $$@
+	@$(CC) $(2) $$^ $(LDLIBS) -o $$@
 $(OUT)/$(1)/fuzz_%: $(OUT)/$(1)/native/fuzz/fuzz_%.o $(OUT)/$(1)/librespkv.a
-	$(CC) $(2) $$^ $(LDLIBS) -o $$@
+	@$(CC) $(2) $$^ $(LDLIBS) -o $$@
 endef
 # Instrumented code makes the compiler see uninitialised reads that are none.
 SANITIZE = -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Wno-maybe-uninitialized
@@ -90,7 +92,7 @@ JOBS   = -j$(shell nproc)
 RUN    = $(PYTHON) tests/run_native.py
 
 .PHONY: plain-programs asan-programs fuzz-programs
-plain-programs: $(TESTS:%=$(OUT)/plain/%) $(BENCHES:%=$(OUT)/plain/%)
+plain-programs: $(TESTS:%=$(OUT)/plain/%) $(BENCHES:%=$(OUT)/plain/%) $(API:%.c=$(OUT)/plain/%.o)
 asan-programs: $(TESTS:%=$(OUT)/asan/%) $(THREADED:%=$(OUT)/tsan/%)
 fuzz-programs: $(FUZZERS:%=$(OUT)/asan/%)
 
