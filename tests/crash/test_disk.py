@@ -122,8 +122,8 @@ def test_slow_syncs_do_not_hold_up_readers(disk: FaultyDisk, on_disk: Callable[.
 
 
 def test_a_failed_sync_is_final(disk: FaultyDisk, on_disk: Callable[..., Server]) -> None:
-    """Who waits for it is closed (outcome unknown), later writes are refused, reads go on; a new start has all
-    that was acknowledged."""
+    """Who waits for it is closed (outcome unknown), later writes are refused, reads go on; a new start has
+    all that was acknowledged."""
     server = on_disk("--appendfsync", "always")
     with server.wire() as wire:
         for n in range(100):
