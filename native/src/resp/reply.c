@@ -77,6 +77,7 @@ int reply_bulk(out *o, slice data) {
 
 int reply_error(out *o, slice text) {
     size_t size = text.size < ERROR_MAX ? text.size : ERROR_MAX;
+    while (size && (text.data[size - 1] == '\r' || text.data[size - 1] == '\n')) size--;
     uint8_t *begin = out_room(o, 1 + size + 2), *p = begin;
     if (!begin) return alloc_failed(CHUNK_ROOM);
     *p++ = '-';

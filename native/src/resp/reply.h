@@ -18,7 +18,7 @@ int reply_null(out *o, uint8_t resp);
 int reply_array(out *o, int64_t count);
 int reply_map(out *o, uint8_t resp, int64_t count);
 
-/* "-text", with line ends inside text made blanks, cut at 1 KiB. text begins with its prefix ("ERR ..."). */
+/* "-text", cut at 1 KiB, without line ends behind it and with blanks for those inside. text begins with its prefix ("ERR ..."). */
 int reply_error(out *o, slice text);
 
 static inline int reply_ok(out *o) {

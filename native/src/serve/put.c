@@ -134,10 +134,40 @@ static int place_all(conn *c, const put *puts, uint32_t count, placed **out) {
     return r;
 }
 
+/* Of puts of one key keep the last. Large values draw their versions out of order, so order alone would not decide between them. */
+static int last_of_each(conn *c, const put **puts, uint32_t *count) {
+    scratch *memory = &c->server->scratch;
+    size_t slots = 4;
+    while (slots < (size_t)*count * 2) slots *= 2;
+    uint32_t *seen = scratch_take(memory, slots * sizeof *seen); /* number + 1 */
+    put *kept = scratch_take(memory, *count * sizeof *kept);
+    if (!seen || !kept) return say_status(c, alloc_failed(slots * sizeof *seen));
+    memset(seen, 0, slots * sizeof *seen);
+    uint32_t first = *count;
+    for (uint32_t i = *count; i-- > 0;) {
+        const put *p = &(*puts)[i];
+        size_t at = p->hash & (slots - 1);
+        while (seen[at] && !slice_equal((*puts)[seen[at] - 1].key, p->key)) at = (at + 1) & (slots - 1);
+        if (seen[at]) continue;
+        seen[at] = i + 1;
+        kept[--first] = *p;
+    }
+    *count -= first;
+    *puts = kept + first;
+    return GO;
+}
+
+static bool any_large(const server *v, const put *puts, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (is_large(v, &puts[i])) return true;
+    return false;
+}
+
 int put_all(conn *c, const put *puts, uint32_t count) {
     server *v = c->server;
     placed *all = NULL;
-    int r = place_all(c, puts, count, &all);
+    int r = count > 1 && any_large(v, puts, count) ? last_of_each(c, &puts, &count) : GO;
+    if (r == GO) r = place_all(c, puts, count, &all);
     if (r != GO) return r;
     for (uint32_t i = 0; i < count; i++) {
         bool large = all && all[i].cell.flags;
