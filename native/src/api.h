@@ -2,8 +2,8 @@
 #ifndef RKV_API_H
 #define RKV_API_H
 
-#include "../include/respkv.h"
 #include "base/buf.h"
+#include "respkv.h"
 #include "serve/store.h"
 
 struct rkv_store {
