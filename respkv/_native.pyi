@@ -85,6 +85,17 @@ class Lib:
     def rkv_iter_chunk(
         self, it: CData, values: bool, backwards: bool, bytes_max: int, out: CData, out_size: CData
     ) -> int: ...
+    def rkv_iter_keys(
+        self,
+        it: CData,
+        db: int,
+        pattern: bytes | CData,
+        pattern_size: int,
+        write: bool,
+        examined_max: int,
+        bytes_max: int,
+        out: CData,
+    ) -> int: ...
     def rkv_view_count(
         self,
         v: CData,

@@ -211,6 +211,19 @@ class Entry(NamedTuple):
     expires_at_ms: int
 
 
+class KeyPage(NamedTuple):
+    """A stretch of a walk over keys."""
+
+    data: bytes
+    """The matching keys as RESP bulk strings."""
+    examined: int
+    matched: int
+    following: bytes | None
+    """The internal key where the walk goes on; None: it has ended."""
+    new_slot: bool
+    """That key is in another slot than the last examined one."""
+
+
 class Population(NamedTuple):
     """The live keys of one stored database."""
 
@@ -434,6 +447,7 @@ class Cursor:
         self._pointer = pointer
         self._data = ffi.new("uint8_t **")
         self._size = ffi.new("size_t *")
+        self._keys = ffi.new("rkv_keys *")
 
     def __enter__(self) -> Cursor:
         return self
@@ -455,6 +469,26 @@ class Cursor:
         """Take entries of about bytes_max together, at least one; an empty list is the end."""
         _check(lib.rkv_iter_chunk(self._pointer, values, backwards, bytes_max, self._data, self._size))
         return list(_entries(ffi.buffer(self._data[0], self._size[0])[:])) if self._size[0] else []
+
+
+    def keys(
+        self, db: int, pattern: bytes | None, examined_max: int, bytes_max: int, write: bool = True
+    ) -> KeyPage:
+        """Walk over the client keys of a stored database from where the iterator stands; none of it in Python.
+
+        Args:
+            db: stored database.
+            pattern: a glob; None: every key matches.
+            examined_max: how many keys to look at at most.
+            bytes_max: about how many bytes to write at most.
+            write: write the keys that match, or only count them.
+        """
+        out, size = self._keys, len(pattern or b"")
+        glob = ffi.NULL if pattern is None else pattern
+        _check(lib.rkv_iter_keys(self._pointer, db, glob, size, write, examined_max, bytes_max, out))
+        following = ffi.buffer(out.next, out.next_size)[:] if out.next != ffi.NULL else None
+        data = ffi.buffer(out.data, out.size)[:] if out.size else b""
+        return KeyPage(data, out.examined, out.matched, following, out.new_slot)
 
 
 def _entries(data: bytes) -> Iterator[Entry]:

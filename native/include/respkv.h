@@ -113,6 +113,19 @@ int rkv_iter_seek(rkv_iter *it, const uint8_t *key, size_t key_size, bool for_pr
  * (host order, unpadded; values only if values; those in the value log as if inline), stepping over them. *out_size 0: the end. At least one entry if there is one. The
  * bytes are the iterator's, until its next call. */
 int rkv_iter_chunk(rkv_iter *it, bool values, bool backwards, size_t bytes_max, const uint8_t **out, size_t *out_size);
+typedef struct rkv_keys {
+    const uint8_t *data; /* the matching keys as RESP bulk strings; the iterator's, until its next call */
+    size_t size;
+    uint64_t examined, matched;
+    const uint8_t *next; /* the internal key where the walk goes on; the iterator's; NULL: it has ended */
+    size_t next_size;
+    bool new_slot; /* that key is in another slot than the last examined one */
+} rkv_keys;
+/* Walk over the client keys (META) of a stored database from where the iterator stands, at most examined_max of them and about bytes_max of data. Those that
+ * match the glob pattern (native/src/serve/glob.h; NULL: all) are written if `write`, else only counted. */
+int rkv_iter_keys(rkv_iter *it, uint32_t db, const uint8_t *pattern, size_t pattern_size, bool write,
+                  uint64_t examined_max, size_t bytes_max, rkv_keys *out);
+
 /* How many live keys are in [lower, upper). [any] Stops early with RKV_STATUS_ECLOSED when *cancel becomes true; cancel may be NULL. */
 int rkv_view_count(rkv_view *v, const uint8_t *lower, size_t lower_size, const uint8_t *upper, size_t upper_size,
                    uint64_t now_ms, const bool *cancel, uint64_t *out);

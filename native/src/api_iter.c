@@ -5,6 +5,7 @@
 #include "base/coding.h"
 #include "base/status.h"
 #include "serve/keys.h"
+#include "serve/walk.h"
 
 enum {
     RECORD_HEADER = 32,
@@ -84,6 +85,32 @@ int rkv_iter_chunk(rkv_iter *it, bool values, bool backwards, size_t bytes_max, 
     if (i->status) return i->status;
     *out = it->records.data;
     *out_size = it->records.size;
+    return RKV_OK;
+}
+
+int rkv_iter_keys(rkv_iter *it, uint32_t db, const uint8_t *pattern, size_t pattern_size, bool write,
+                  uint64_t examined_max, size_t bytes_max, rkv_keys *out) {
+    walk_request request = {
+        .db = (uint8_t)db,
+        .all = !pattern,
+        .pattern = slice_of(pattern, pattern_size),
+        .write = write,
+        .examined_max = examined_max,
+        .bytes_max = bytes_max,
+    };
+    walk_result result;
+    it->records.size = 0;
+    int rc = walk_keys(it->it, &request, &it->records, &result);
+    if (rc) return rc;
+    *out = (rkv_keys){
+        .data = it->records.data,
+        .size = it->records.size,
+        .examined = result.examined,
+        .matched = result.matched,
+        .next = result.ended ? NULL : it->it->key.data,
+        .next_size = result.ended ? 0 : it->it->key.size,
+        .new_slot = result.new_slot,
+    };
     return RKV_OK;
 }
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from respkv.commands.arguments import SYNTAX, text
 from respkv.commands.context import Arguments, Context, Handler
-from respkv.commands.glob import PatternTooLong, matcher
 from respkv.commands.reply import OK, Reply, Status
 from respkv.config import Refused
 from respkv.errors import CommandError
+from respkv.storage.glob import PatternTooLong, matcher
 
 
 def get(ctx: Context, args: Arguments) -> Reply:

@@ -2,7 +2,7 @@
 
     cursor := id << 14 | slot        0 begins and ends a scan; id 0: the beginning of the slot
 
-A place within a slot is remembered here under its id, the last key that was given; a place between slots
+A place within a slot is remembered here under its id, the key to go on at; a place between slots
 needs no memory. The oldest are forgotten beyond POSITIONS_MAX of them or BYTES_MAX of keys. A cursor whose
 place was forgotten, or that comes from before a restart, goes back to the beginning of its slot: SCAN may
 give a key twice, but never loses one.
@@ -25,10 +25,10 @@ ID_MAX = 1 << 48
 
 @dataclass(frozen=True)
 class Position:
-    """Where a scan goes on: in a slot, after a key (None: at its beginning)."""
+    """Where a scan goes on: in a slot, at a key or the first after it (None: at the slot's beginning)."""
 
     slot: int
-    after: bytes | None = None
+    key: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,15 @@ class ScanPositions:
 
     def cursor(self, db: int, position: Position) -> int:
         """Return a cursor for a place in a stored database."""
-        if position.after is None:
+        if position.key is None:
             return position.slot
         number = self._next_id
         self._next_id = number + 1 if number + 1 < ID_MAX else 1
         self._kept[number] = _Kept(db, position)
-        self._bytes += len(position.after)
+        self._bytes += len(position.key)
         while len(self._kept) > POSITIONS_MAX or (self._bytes > BYTES_MAX and len(self._kept) > 1):
             _, old = self._kept.popitem(last=False)
-            self._bytes -= len(old.position.after or b"")
+            self._bytes -= len(old.position.key or b"")
         return number << SLOT_BITS | position.slot
 
     def position(self, db: int, cursor: int) -> Position:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 from respkv.commands.arguments import SYNTAX, text
 from respkv.commands.context import Arguments, Context, Handler
-from respkv.commands.glob import matcher
 from respkv.commands.reply import Members, Reply, Status
 from respkv.commands.spec import Command, KeySpec
 from respkv.commands.table import COMMANDS, find
 from respkv.errors import CommandError
+from respkv.storage.glob import matcher
 
 
 def command(ctx: Context, args: Arguments) -> Reply:

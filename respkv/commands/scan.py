@@ -4,41 +4,40 @@ never on the loop.
 KEYS has to say how many keys follow before the first. It collects what matches up to COLLECT_BYTES_MAX; a
 longer reply is counted to its end, then sent: what was collected first, the rest from a second walk over the
 same view, in pieces as the client takes them. The same view at the same moment gives the same keys, and
-memory stays bounded.
+memory stays bounded. SCAN may look at fewer keys than its COUNT says: its reply is bounded too.
+
+Walking, matching and encoding are done in C, without the interpreter's lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
+from collections.abc import AsyncIterator, Iterator
 
 from respkv.commands.arguments import NOT_AN_INTEGER, SYNTAX, UINT64_MAX, integer
 from respkv.commands.context import Arguments, Context, Handler
 from respkv.commands.cursors import Position
-from respkv.commands.glob import PatternTooLong, literal, matcher
-from respkv.commands.reply import Reply, array_header, bulk
+from respkv.commands.reply import Encoded, Reply, array_header, bulk
 from respkv.errors import CommandError
-from respkv.storage.iterators import View, client_key, walk
-from respkv.storage.keys import PREFIX_SIZE, SLOTS, Kind, prefix
+from respkv.storage.glob import PATTERN_SIZE_MAX, literal
+from respkv.storage.iterators import Cursor, KeyPage, View, walk
+from respkv.storage.keys import ALL_KEYS, PREFIX_SIZE, SLOTS, Kind, prefix
 
 COLLECT_BYTES_MAX = 4 << 20
 PIECE_BYTES = 64 << 10
+STEP_KEYS = 50_000
 SCAN_COUNT_DEFAULT = 10
-SCAN_BYTES_MAX = 8 << 20
+SCAN_COUNT_MAX = 1_000_000
+SCAN_BYTES_MAX = 4 << 20
+LONG_SCAN_COUNT = 1000
 RANDOM_CANDIDATES = 64
 PATTERN_TOO_LONG = "ERR pattern too long"
 
-Matches = Callable[[bytes], object]
 
-
-def _matcher(pattern: bytes | None) -> Matches | None:
-    """What a pattern matches; None for everything."""
-    if pattern is None or pattern == b"*":
-        return None
-    try:
-        return matcher(pattern)
-    except PatternTooLong:
-        raise CommandError(PATTERN_TOO_LONG) from None
+def _checked(pattern: bytes) -> bytes | None:
+    """A pattern that is not too long; None for the one that everything matches."""
+    if len(pattern) > PATTERN_SIZE_MAX and literal(pattern) is None:
+        raise CommandError(PATTERN_TOO_LONG)
+    return None if pattern == b"*" else pattern
 
 
 # ---- KEYS
@@ -46,69 +45,74 @@ def _matcher(pattern: bytes | None) -> Matches | None:
 
 
 class _Listing:
-    """One KEYS: all matching keys of a database in a view, as pieces of a reply. One thread at a time."""
+    """One KEYS: the matching keys of a database in a view, as pieces of a reply. One thread at a time."""
 
-    def __init__(self, view: View, db: int, now_ms: int, matches: Matches | None) -> None:
-        self._walk = partial(walk, view, db, now_ms)
-        self._matches = matches
-        self.count = 0
-        self.collected = b""
+    def __init__(self, view: View, db: int, now_ms: int, pattern: bytes | None) -> None:
+        self._view = view
+        self._db = db
+        self._now_ms = now_ms
+        self._pattern = pattern
         self._resume: bytes | None = None
-
-    def _matching(self, start: bytes = b"") -> Iterator[tuple[list[bytes], bytes]]:
-        matches = self._matches
-        for entries, last in self._walk(start):
-            keys = map(client_key, entries)
-            yield (list(keys) if matches is None else [key for key in keys if matches(key)]), last
+        self.count = 0
+        self.collected: list[bytes] = []
 
     def collect(self) -> None:
-        """Walk to the end: keep the first keys encoded, count all."""
-        parts: list[bytes] = []
+        """Walk to the end: keep the first keys, count all."""
         size = 0
-        for keys, last in self._matching():
-            self.count += len(keys)
-            if self._resume is None:
-                piece = b"".join(map(bulk, keys))
-                parts.append(piece)
-                size += len(piece)
-                if size > COLLECT_BYTES_MAX:
-                    self._resume = last + b"\0"
-        self.collected = b"".join(parts)
+        cursor = self._cursor(b"")
+        try:
+            following: bytes | None = b""
+            while following is not None:
+                full = size >= COLLECT_BYTES_MAX
+                if full and self._resume is None:
+                    self._resume = following
+                page = cursor.keys(self._db, self._pattern, STEP_KEYS, PIECE_BYTES, not full)
+                self.count += page.matched
+                size += len(page.data)
+                if page.data:
+                    self.collected.append(page.data)
+                following = page.following
+        finally:
+            cursor.close()
 
     def rest(self) -> Iterator[bytes]:
-        """Yield the encoded keys that were counted but not kept."""
+        """Yield the keys that were counted but not kept."""
         if self._resume is None:
             return
-        parts: list[bytes] = []
-        size = 0
-        for keys, _ in self._matching(self._resume):
-            piece = b"".join(map(bulk, keys))
-            parts.append(piece)
-            size += len(piece)
-            if size >= PIECE_BYTES:
-                yield b"".join(parts)
-                parts, size = [], 0
-        yield b"".join(parts)
+        cursor = self._cursor(self._resume)
+        try:
+            following: bytes | None = self._resume
+            while following is not None:
+                page = cursor.keys(self._db, self._pattern, STEP_KEYS, PIECE_BYTES)
+                following = page.following
+                yield page.data
+        finally:
+            cursor.close()
+
+    def _cursor(self, start: bytes) -> Cursor:
+        return self._view.iterate(start, ALL_KEYS[1], self._now_ms, True)
 
 
 async def keys(ctx: Context, args: Arguments) -> AsyncIterator[bytes]:
     """KEYS pattern."""
-    pattern = args[1]
     store, run = ctx.store, ctx.services.run
     db, now_ms = store.databases.stored(ctx.db), store.now_ms()
-    exact = literal(pattern)
+    exact = literal(args[1])
+    pattern = _checked(args[1])
     view = store.view()
     try:
         if exact is not None:
             cell = await run(view.get, store.internal_key(ctx.db, exact))
             yield array_header(1) + bulk(exact) if cell and cell.live(now_ms) else array_header(0)
             return
-        listing = _Listing(view, db, now_ms, _matcher(pattern))
+        listing = _Listing(view, db, now_ms, pattern)
         await run(listing.collect)
-        yield array_header(listing.count) + listing.collected
-        pieces = listing.rest()
-        while (piece := await run(next, pieces, None)) is not None:
+        yield array_header(listing.count)
+        for piece in listing.collected:
             yield piece
+        pieces = listing.rest()
+        while (more := await run(next, pieces, None)) is not None:
+            yield more
     finally:
         view.release()
 
@@ -121,31 +125,23 @@ class _ScanOptions:
     """The options of a SCAN."""
 
     def __init__(self, words: Arguments) -> None:
-        self.matches: Matches | None = None
+        self.pattern: bytes | None = None
         self.count = SCAN_COUNT_DEFAULT
         self.type: bytes | None = None
-        if len(words) % 2:
-            self._check_names(words)
-            raise CommandError(SYNTAX)
-        for name, value in zip(words[::2], words[1::2], strict=True):
+        for name, value in zip(words[::2], words[1::2], strict=False):
             option = name.upper()
             if option == b"COUNT":
                 self.count = integer(value, NOT_AN_INTEGER)
                 if self.count < 1:
                     raise CommandError(SYNTAX)
             elif option == b"MATCH":
-                self.matches = _matcher(value)
+                self.pattern = _checked(value)
             elif option == b"TYPE":
                 self.type = value.lower()
             else:
                 raise CommandError(SYNTAX)
-
-    @staticmethod
-    def _check_names(words: Arguments) -> None:
-        """As Redis does, find a bad number before a missing one."""
-        for name, value in zip(words[::2], words[1::2], strict=False):
-            if name.upper() == b"COUNT" and integer(value, NOT_AN_INTEGER) < 1:
-                raise CommandError(SYNTAX)
+        if len(words) % 2:
+            raise CommandError(SYNTAX)
 
 
 def _cursor(argument: bytes) -> int:
@@ -160,8 +156,8 @@ def _cursor(argument: bytes) -> int:
 
 
 def scan_step(
-    view: View, db: int, now_ms: int, position: Position, count: int
-) -> tuple[list[bytes], Position | None]:
+    view: View, db: int, now_ms: int, position: Position, count: int, pattern: bytes | None
+) -> tuple[KeyPage, Position | None]:
     """Take keys from a place on.
 
     Args:
@@ -169,26 +165,22 @@ def scan_step(
         db: stored database.
         now_ms: what has expired by then is left out.
         position: where to begin.
-        count: how many keys are enough.
+        count: how many keys to look at.
+        pattern: which of them to take; None: all.
 
     Returns:
         The keys, and where to go on; None: they were the last.
     """
-    start = prefix(position.slot, Kind.META, db)
-    if position.after is not None:
-        start += position.after + b"\0"
-    found: list[bytes] = []
-    slot, size = position.slot, 0
-    for entries, _ in walk(view, db, now_ms, start, long=count > 1000):
-        for entry in entries:
-            entry_slot = int.from_bytes(entry.key[:2], "big")
-            if len(found) >= count or size > SCAN_BYTES_MAX:
-                # The next key tells whether this is a border between slots, for which no memory is needed.
-                return found, Position(entry_slot) if entry_slot != slot else Position(slot, found[-1])
-            found.append(entry.key[PREFIX_SIZE:])
-            size += len(entry.key)
-            slot = entry_slot
-    return found, None
+    start = prefix(position.slot, Kind.META, db) + (position.key or b"")
+    cursor = view.iterate(start, ALL_KEYS[1], now_ms, count >= LONG_SCAN_COUNT)
+    try:
+        page = cursor.keys(db, pattern, min(count, SCAN_COUNT_MAX), SCAN_BYTES_MAX)
+    finally:
+        cursor.close()
+    if page.following is None:
+        return page, None
+    slot = int.from_bytes(page.following[:2], "big")
+    return page, Position(slot, None if page.new_slot else page.following[PREFIX_SIZE:])
 
 
 async def scan(ctx: Context, args: Arguments) -> Reply:
@@ -200,15 +192,14 @@ async def scan(ctx: Context, args: Arguments) -> Reply:
     position = positions.position(db, cursor)
     view, now_ms = store.view(), store.now_ms()
     try:
-        found, following = await ctx.services.run(scan_step, view, db, now_ms, position, options.count)
+        page, following = await ctx.services.run(
+            scan_step, view, db, now_ms, position, options.count, options.pattern
+        )
     finally:
         view.release()
-    next_cursor = positions.cursor(db, following) if following else 0
-    if options.type not in (None, b"string"):
-        found = []
-    if options.matches is not None:
-        found = [key for key in found if options.matches(key)]
-    return [str(next_cursor), found]
+    next_cursor = str(positions.cursor(db, following) if following else 0)
+    found = options.type in (None, b"string")
+    return [next_cursor, Encoded(array_header(page.matched) + page.data if found else array_header(0))]
 
 
 # ---- RANDOMKEY, DBSIZE

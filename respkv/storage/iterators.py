@@ -1,5 +1,5 @@
-"""Walks over the keys of one stored database, for worker threads: SCAN, KEYS, RANDOMKEY and dropping
-a database.
+"""Walks over the keys of one stored database, for worker threads. The long ones (KEYS, SCAN, counting) are
+done in C; these are for a few keys, and for dropping a database.
 
 Keys lie by slot first, so the keys of one database are 16,384 short stretches among those of the others:
 
@@ -17,9 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from respkv.native import KeyPage
 from respkv.storage.cells import Cell, Entry
 from respkv.storage.census import Census
 from respkv.storage.keys import ALL_KEYS, PREFIX_SIZE, SLOTS, Kind, prefix_end
+
+__all__ = ["Cursor", "KeyPage", "View", "any_outside", "client_key", "walk", "walk_all_kinds"]
 
 CHUNK_BYTES_MIN = 2 << 10
 CHUNK_BYTES_MAX = 64 << 10
@@ -33,6 +36,11 @@ class Cursor(Protocol):
 
     def chunk(self, bytes_max: int, values: bool = True, backwards: bool = False) -> list[Entry]:
         """Take some entries from there; none at the end."""
+
+    def keys(
+        self, db: int, pattern: bytes | None, examined_max: int, bytes_max: int, write: bool = True
+    ) -> KeyPage:
+        """Walk over the client keys of a stored database from there; none of it in Python."""
 
     def close(self) -> None:
         """Give it back."""

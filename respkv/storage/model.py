@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from respkv.native import KeyPage
 from respkv.storage.batch import read_batch
 from respkv.storage.cells import TOMBSTONE, Cell, Entry
 from respkv.storage.census import Census, count_entries
-from respkv.storage.keys import ALL_KEYS
+from respkv.storage.glob import matcher
+from respkv.storage.keys import ALL_KEYS, PREFIX_SIZE, Kind
 
 HLC_COUNTER_BITS = 16
 RECORD_SIZE = 32
@@ -145,6 +147,28 @@ class ModelCursor:
             size += RECORD_SIZE + len(entry.key) + len(entry.payload)
             self._at += step
         return taken
+
+    def keys(
+        self, db: int, pattern: bytes | None, examined_max: int, bytes_max: int, write: bool = True
+    ) -> KeyPage:
+        """Walk over the client keys of a stored database."""
+        matches = matcher(b"*" if pattern is None else pattern)
+        data, examined, matched, slot = b"", 0, 0, b""
+        for at in range(self._at, len(self._entries)):
+            key = self._entries[at].key
+            self._at = at
+            if key >= ALL_KEYS[1]:
+                break
+            if key[2:4] != bytes((Kind.META, db)):
+                continue
+            if examined == examined_max or len(data) >= bytes_max:
+                return KeyPage(data, examined, matched, key, bool(slot) and slot != key[:2])
+            examined, slot = examined + 1, key[:2]
+            if pattern is None or matches(key[PREFIX_SIZE:]):
+                matched += 1
+                data += b"$%d\r\n%s\r\n" % (len(key) - PREFIX_SIZE, key[PREFIX_SIZE:]) if write else b""
+        self._at = len(self._entries)
+        return KeyPage(data, examined, matched, None, False)
 
     def close(self) -> None:
         """Do nothing."""

@@ -113,10 +113,10 @@ def test_places_are_bounded() -> None:
     positions = ScanPositions(0)
     first = positions.cursor(0, Position(5, b"first"))
     cursors = [positions.cursor(0, Position(5, b"%d" % n)) for n in range(POSITIONS_MAX - 1)]
-    assert positions.position(0, first).after == b"first"
+    assert positions.position(0, first).key == b"first"
     positions.cursor(0, Position(5, b"last"))
     assert positions.position(0, first) == Position(5)
-    assert positions.position(0, cursors[0]).after == b"0"
+    assert positions.position(0, cursors[0]).key == b"0"
     for n in range(BYTES_MAX // 60_000 + 2):
         positions.cursor(0, Position(6, b"%d" % n + b"x" * 60_000))
     assert positions._bytes <= BYTES_MAX

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from respkv.commands.glob import PatternTooLong, literal, matcher
+from respkv.storage.glob import PatternTooLong, literal, matcher
 
 LETTERS = st.sampled_from([b"a", b"b", b"*", b"?", b"[", b"]", b"^", b"-", b"\\", b"\n", b"\xff"])
 TEXTS = st.lists(LETTERS, max_size=8).map(b"".join)
