@@ -48,7 +48,7 @@ C_ROOMS: dict[str, set[str]] = {
     "serve": {"repl", "lsm", "resp", "os", "base"},
     "api": {"serve", "repl", "lsm", "resp", "os", "base", "respkv.h"},
 }
-# Files, clocks and chance come through os/os.h; the heap through base/alloc.h, but for the tests' faulty disk,
+# Files, clocks and chance come through os/os.h; the heap through base/alloc.h, except in the tests' bad disk,
 # which must not fail when their allocations do.
 OS_CALL = re.compile(
     r"(?<![\w.>])(open|openat|fopen|pread\w*|pwrite\w*|fsync|fdatasync|sync_file_range|rename|unlink|flock"
