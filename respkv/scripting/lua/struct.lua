@@ -118,12 +118,23 @@ function struct.pack(...)
   return concat(parts)
 end
 
+-- Of more than 8 bytes only the lowest 8 count. The sign C then extends from the bit 8 * size - 1 of the 64 that
+-- there are, which x86-64 takes modulo 64: every bit from there on is set if one of them is.
 local function read_integer(data, start, option, size, little)
   local bytes = in_order(sub(data, start, start + size - 1), little)
-  if size > 8 then
-    bytes, size = sub(bytes, -8), 8
+  local is_signed = find(option, "%l") ~= nil
+  if size <= 8 then
+    return pack.integer(bytes, 1, size, is_signed)
   end
-  return pack.integer(bytes, 1, size, find(option, "%l") ~= nil)
+  bytes, size = sub(bytes, -8), (size - 1) % 8 + 1
+  if not is_signed then
+    return pack.integer(bytes, 1, 8, false)
+  end
+  local number = pack.integer(bytes, 9 - size, size, true)
+  if number >= 0 and find(sub(bytes, 1, 8 - size), "[^%z]") then
+    number = number - 2 ^ (8 * size - 1)
+  end
+  return number
 end
 
 function struct.unpack(...)
