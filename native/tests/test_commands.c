@@ -66,8 +66,9 @@ static void test_basic(void) {
     TABLE({"PING", "+PONG\r\n"}, {"ping x", "$1\r\nx\r\n"}, {"PING a b", ARITY("ping")}, {"ECHO hi", "$2\r\nhi\r\n"},
           {"ECHO", ARITY("echo")}, {"SELECT 15", "+OK\r\n"}, {"SELECT 16", "-ERR DB index is out of range\r\n"},
           {"SELECT -1", "-ERR DB index is out of range\r\n"}, {"SELECT x", NOT_INTEGER},
-          {"SELECT 99999999999", NOT_INTEGER}, {"SET a 15", "+OK\r\n"}, {"SELECT 0", "+OK\r\n"}, {"GET a", NIL},
-          {"SELECT 15", "+OK\r\n"}, {"GET a", "$2\r\n15\r\n"});
+          {"SELECT 99999999999", "-ERR value is out of range, value must between -2147483648 and 2147483647\r\n"},
+          {"SET a 15", "+OK\r\n"}, {"SELECT 0", "+OK\r\n"}, {"GET a", NIL}, {"SELECT 15", "+OK\r\n"},
+          {"GET a", "$2\r\n15\r\n"});
 }
 
 static void test_get_and_set(void) {
@@ -363,7 +364,8 @@ static void test_long_values(void) {
           {"MSETNX c 1 d " FIFTY, ":0\r\n"}, {"MSETNX d " FIFTY, ":1\r\n"}, {"GET d", FIFTY_BULK},
           {"SETEX e 10 " FIFTY, "+OK\r\n"}, {"PTTL e", ":10000\r\n"}, {"SET e " FIFTY " KEEPTTL", "+OK\r\n"},
           {"TTL e", ":10\r\n"}, {"SET e " FIFTY " PXAT 1", "+OK\r\n"}, {"EXISTS e", ":0\r\n"},
-          {"DEL a b c d", ":4\r\n"},
+          {"DEL a b c d", ":4\r\n"}, {"MSET a " FIFTY " a 1 b 1 b " FIFTY, "+OK\r\n"},
+          {"MGET a b", "*2\r\n$1\r\n1\r\n" FIFTY_BULK},
           {"INCRBYFLOAT f 1e60", "$60\r\n999999999999999999999373423426722168652130621984886772203520\r\n"});
 }
 

@@ -129,6 +129,9 @@ void db_value_release(db *d, db_value *v);
 void db_get_many(db *d, const slice *keys, const uint64_t *hashes, size_t count, bool nowait, int *status,
                  db_value *out);
 
+/* Begin to fetch what a put or get of key will touch in memory first; a hint, for keys that will be needed soon (owner). */
+void db_prefetch(db *d, slice key, uint64_t hash);
+
 /* The size of a cell's value in bytes, without reading it. RKV_ECORRUPT. */
 int db_value_size(const cell *c, uint64_t *out);
 

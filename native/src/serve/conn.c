@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "serve/ahead.h"
 #include "serve/command.h"
 #include "serve/job.h"
 
@@ -244,9 +245,11 @@ void conn_run(conn *c) {
             list_append(&v->ready, &c->ready);
             break;
         }
+        ahead_look(c);
         command_run(c);
         if (db_uncommitted(v->db) > COMMIT_BYTES) server_commit(v);
     }
+    ahead_clear(v);
     settle(c, borrowed);
 }
 

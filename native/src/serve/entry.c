@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "serve/ahead.h"
 #include "serve/job.h"
 #include "serve/keys.h"
 
@@ -39,7 +40,12 @@ static int internal_key(conn *c, slice key, slice *out, uint64_t *out_hash) {
 }
 
 int put_key(conn *c, slice key, put *out) {
-    return internal_key(c, key, &out->key, &out->hash);
+    const ahead *a = c->server->ahead;
+    int at = ahead_take(c->server, key);
+    if (at < 0) return internal_key(c, key, &out->key, &out->hash);
+    out->key = a->keys[at];
+    out->hash = a->hashes[at];
+    return GO;
 }
 
 static int add_want(conn *c, enum want_action action, const entry *e) {
@@ -82,8 +88,17 @@ int entry_get(conn *c, slice key, entry **out) {
     *e = (entry){.next = v->entries};
     v->entries = e;
     *out = e;
-    int r = internal_key(c, key, &e->key, &e->hash);
-    if (r != GO) return r;
+    const ahead *a = v->ahead;
+    int at = ahead_take(v, key);
+    if (at < 0) {
+        int r = internal_key(c, key, &e->key, &e->hash);
+        if (r != GO) return r;
+    } else {
+        e->key = a->keys[at];
+        e->hash = a->hashes[at];
+        e->value = a->values[at];
+        if ((uint32_t)at < a->looked_up) return looked_up(c, e, a->status[at]);
+    }
     return looked_up(c, e, db_get(v->db, e->key, e->hash, may_wait_elsewhere(c), &e->value));
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "serve/ahead.h"
 #include "serve/command.h"
 #include "serve/job.h"
 #include "serve/slow.h"
@@ -84,8 +85,9 @@ int server_new(server **out, store *s, const limits *l) {
     v->marks = mem_alloc(MARKS_MAX * sizeof *v->marks);
     v->command_stats = mem_zalloc(command_count * sizeof *v->command_stats);
     v->slow = mem_zalloc(sizeof *v->slow);
+    v->ahead = mem_zalloc(sizeof *v->ahead);
     int rc = scratch_init(&v->scratch);
-    if (!v->shared || !v->index || !v->marks || !v->command_stats || !v->slow || rc) {
+    if (!v->shared || !v->index || !v->marks || !v->command_stats || !v->slow || !v->ahead || rc) {
         server_free(v, NULL);
         return alloc_failed(INPUT_SIZE);
     }
@@ -205,6 +207,7 @@ void server_free(server *v, void (*closed)(conn *c)) {
     chunk_pool_clear(&v->chunks);
     if (v->slow) slow_clear(v);
     mem_free(v->slow);
+    mem_free(v->ahead);
     mem_free(v->command_stats);
     mem_free(v->marks);
     mem_free(v->index);

@@ -45,6 +45,7 @@ typedef struct command command;
 typedef struct entry entry;
 typedef struct job job;
 typedef struct slow_log slow_log;
+typedef struct ahead ahead;
 
 typedef struct limits {
     uint32_t clients_max, clients_unauthenticated_max;
@@ -146,6 +147,7 @@ struct server {
     slice *args;     /* the spare array of scanners */
     uint32_t args_capacity;
     scratch scratch;
+    struct ahead *ahead;
     entry *entries;     /* of the command that runs */
     struct want *wants; /* of the command that runs, newest first */
     uint64_t want_bytes;
@@ -155,10 +157,10 @@ struct server {
     out_mark mark; /* where its reply begins */
 
     enum wal_policy policy; /* as of the last look at the store's */
-    uint64_t durable_hlc; /* a reply that shows a later version waits; UINT64_MAX unless the policy is always */
-    uint64_t safe_hlc;    /* every version put in order up to this is synced */
-    bool late;            /* a version below others was put in the open batch */
-    uint64_t late_seq;    /* of the last such commit that is not durable, or 0: nothing counts as synced */
+    uint64_t durable_hlc;   /* a reply that shows a later version waits; UINT64_MAX unless the policy is always */
+    uint64_t safe_hlc;      /* every version put in order up to this is synced */
+    bool late;              /* a version below others was put in the open batch */
+    uint64_t late_seq;      /* of the last such commit that is not durable, or 0: nothing counts as synced */
     struct durable_mark {
         uint64_t seq, hlc;
     } * marks; /* ring of commits that are not durable */
