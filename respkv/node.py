@@ -11,6 +11,7 @@ alone.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import secrets
@@ -46,6 +47,7 @@ from respkv.storage.store import Store
 
 DESCRIPTORS_RESERVED = 256
 SWITCH_INTERVAL_S = 0.0005
+COLLECT_THRESHOLDS = (50_000, 20, 50)
 PROGRESS_S = 1.0
 WATCH_S = 1.0
 DURABLE_PAUSE_S = 0.02
@@ -178,9 +180,7 @@ class Node:
             self._show_start(engine.recovery, sockets, page_sockets)
             self._watch_signals()
             self._spawn(self._watch(services, server))
-            # Threads that walk over keys share the interpreter with this one: let them hold it for short
-            # turns.
-            sys.setswitchinterval(SWITCH_INTERVAL_S)
+            _tune_interpreter()
             _notify("READY=1", config)
             await self._stop.wait()
             _notify("STOPPING=1", config)
@@ -377,6 +377,18 @@ class Node:
         except native.NativeError as error:
             self._log.warning(f"closing the store: {error}")
             self._status = 1
+
+
+def _tune_interpreter() -> None:
+    """Keep the event loop's pauses short.
+
+    Worker threads share the interpreter with it: they hold it for short turns. The collector looks at what is
+    young only when much has been made, and never again at what was built at the start.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_THRESHOLDS)
 
 
 def _recovered(recovery: native.Recovery) -> str:

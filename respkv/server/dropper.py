@@ -21,7 +21,7 @@ from respkv.storage.iterators import View, any_outside, walk_all_kinds
 from respkv.storage.keys import ALL_KEYS
 from respkv.storage.store import Store
 
-KEYS_A_BATCH = 500
+KEYS_A_BATCH = 2000
 BATCH_PAUSE_S = 0.002
 RETRY_S = 5.0
 QUIET_TRIES, QUIET_PAUSE_S = 1000, 0.01
