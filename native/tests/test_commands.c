@@ -340,7 +340,9 @@ static void test_table(void) {
         CHECK(command_find(slice_of(upper, size)) == &commands[i]);
         CHECK(!command_find(slice_of(upper, size - 1)) || size > 4);
     }
-    static const char *unknown[] = {"", "x", "gett", "se", "hset", "averyveryverylongcommandname", "g\x05t", "pi\0g"};
+    CHECK(!command_find(slice_of("get\0", 4)) && !command_find(slice_of("get ", 4)) &&
+          !command_find(slice_of("pi\0g", 4)));
+    static const char *unknown[] = {"", "x", "gett", "se", "hset", "averyveryverylongcommandname", "g\x05t"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) CHECK(!command_find(slice_text(unknown[i])));
 }
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/coding.h"
 #include "base/status.h"
 #include "serve/entry.h"
 #include "serve/job.h"
@@ -14,7 +15,7 @@
 
 enum {
     INDEX_SIZE = 256,
-    NAME_MAX_SIZE = 16,
+    NAME_SIZE_MAX = 15,
     REPLY_ROOM = 256, /* there when a command starts: a short reply cannot fail */
 };
 
@@ -68,23 +69,46 @@ const uint32_t command_count = ALL_COUNT - FOREIGN_COUNT;
 
 /* --- lookup -------------------------------------------------------------------------------------------------------------- */
 
+/* A name as two words: lower case, zeros, its size. */
+typedef struct packed {
+    uint64_t low, high;
+} packed;
+
+static packed names[ALL_COUNT];
 static uint8_t index_[INDEX_SIZE]; /* number in commands + 1, open addressing */
 static pthread_once_t index_once = PTHREAD_ONCE_INIT;
 
-static size_t name_hash(slice name) {
-    /* First two and last two letters and the size tell nearly all names apart. */
-    uint32_t first = name.data[0] | 0x20, second = name.data[name.size > 1] | 0x20;
-    uint32_t third = name.data[name.size / 2] | 0x20, last = name.data[name.size - 1] | 0x20;
-    uint32_t mix = (first * 31 + second) * 31 + third * 7 + last + (uint32_t)name.size * 131;
-    return (mix * 0x9e3779b1u) >> 24;
+/* The bit makes letters lower case, and nothing else a letter. */
+static packed pack(slice name) {
+    const uint64_t bits = 0x2020202020202020;
+    uint8_t bytes[NAME_SIZE_MAX + 1] = {0};
+    memcpy(bytes, name.data, name.size);
+    bytes[NAME_SIZE_MAX] = (uint8_t)name.size;
+    return (packed){get_fixed64(bytes) | bits, get_fixed64(bytes + 8) | bits};
+}
+
+static size_t packed_hash(packed p) {
+    return ((p.low ^ p.high * 31) * 0x9e3779b97f4a7c15) >> 56;
 }
 
 static void make_index(void) {
     for (size_t i = 0; i < ALL_COUNT; i++) {
-        size_t at = name_hash(slice_text(commands[i].name));
+        names[i] = pack(slice_text(commands[i].name));
+        size_t at = packed_hash(names[i]);
         while (index_[at]) at = (at + 1) % INDEX_SIZE;
         index_[at] = (uint8_t)(i + 1);
     }
+}
+
+const command *command_find(slice name) {
+    if (name.size == 0 || name.size > NAME_SIZE_MAX) return NULL;
+    pthread_once(&index_once, make_index);
+    packed p = pack(name);
+    for (size_t at = packed_hash(p); index_[at]; at = (at + 1) % INDEX_SIZE) {
+        size_t i = index_[at] - 1u;
+        if (names[i].low == p.low && names[i].high == p.high) return &commands[i];
+    }
+    return NULL;
 }
 
 bool is_word(slice arg, const char *word) {
@@ -92,16 +116,6 @@ bool is_word(slice arg, const char *word) {
     for (; i < arg.size && word[i]; i++)
         if (tolower(arg.data[i]) != word[i]) return false;
     return i == arg.size && !word[i];
-}
-
-const command *command_find(slice name) {
-    pthread_once(&index_once, make_index);
-    if (name.size == 0 || name.size > NAME_MAX_SIZE) return NULL;
-    for (size_t at = name_hash(name); index_[at]; at = (at + 1) % INDEX_SIZE) {
-        const command *found = &commands[index_[at] - 1];
-        if (is_word(name, found->name)) return found;
-    }
-    return NULL;
 }
 
 /* --- replies ------------------------------------------------------------------------------------------------------------- */
