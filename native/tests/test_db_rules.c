@@ -199,6 +199,27 @@ static void test_tombstones_stay_above_older_cells(void) {
     bench_close(&b);
 }
 
+/* The older cell came later and lies in a memtable that is not flushed yet. */
+static void test_tombstones_stay_above_older_memtables(void) {
+    bench b;
+    db_stats s;
+    char filler[1001];
+    memset(filler, 'f', 1000);
+    filler[1000] = 0;
+    bench_open(&b, 0);
+    put(b.d, "k", 20, CELL_TOMBSTONE, 0, "");
+    for (uint64_t i = 0; i < 20; i++) put(b.d, "filler", 100 + i, 0, 0, filler);
+    put(b.d, "k", 10, 0, 0, "late");
+    db_get_stats(b.d, &s);
+    CHECK(s.memtable_count > 1);
+    for (uint32_t slot = 0; slot < DB_SLOTS; slot++) db_set_horizon(b.d, slot, UINT64_MAX);
+    OK(db_step(b.d)); /* flushes the tombstone's memtable only */
+    CHECK(get(b.d, "k") == 20);
+    merge(b.d);
+    CHECK(get(b.d, "k") == 0);
+    bench_close(&b);
+}
+
 static void test_expired_cells_go(void) {
     bench b;
     bench_open(&b, UINT64_MAX);
@@ -389,6 +410,39 @@ static void test_value_files_are_collected(void) {
     free(t);
 }
 
+/* One cell that lies in two tables (a fault, but it may happen) keeps its value while it is the winner. */
+static void test_the_same_pointer_twice(void) {
+    bench b;
+    uint8_t ref[VALUE_REF_SIZE_MAX];
+    uint8_t data[2000];
+    size_t size;
+    db_value v;
+    slice k = slice_text("k");
+    cell c = {.hlc = 5, .node = 1, .flags = CELL_POINTER};
+    bench_open(&b, UINT64_MAX);
+    memset(data, 'd', sizeof data);
+    OK(db_value_write(b.d, k, &c, slice_of(data, sizeof data), ref, &size));
+    c.payload = slice_of(ref, size);
+    for (int i = 0; i < 3; i++) {
+        OK(db_reserve(b.d, 2, 100));
+        db_put(b.d, k, db_hash(b.d, k), &c);
+        db_put(b.d, k, db_hash(b.d, k), &c);
+        OK(db_commit(b.d, NULL));
+        OK(db_flush(b.d));
+    }
+    merge(b.d);
+    OK(db_wait_idle(b.d));
+    db_stats s;
+    db_get_stats(b.d, &s);
+    CHECK(s.value_log_garbage == 0);
+    OK(db_get(b.d, k, db_hash(b.d, k), false, &v));
+    memset(data, 0, sizeof data);
+    OK(db_value_read(b.d, k, &v.cell, false, data));
+    CHECK(data[0] == 'd' && data[1999] == 'd');
+    db_value_release(b.d, &v);
+    bench_close(&b);
+}
+
 /* --- limits and waits ---------------------------------------------------------------------------------------------------------------- */
 
 static void test_a_put_larger_than_a_memtable(void) {
@@ -508,12 +562,14 @@ int main(void) {
     RUN(test_tombstones_go_below_the_horizon);
     RUN(test_horizons_are_per_slot);
     RUN(test_tombstones_stay_above_older_cells);
+    RUN(test_tombstones_stay_above_older_memtables);
     RUN(test_expired_cells_go);
     RUN(test_everything_deleted_goes_unread);
     RUN(test_part_deleted_is_rewritten);
     RUN(test_range_deletions_cover_late_cells);
     RUN(test_many_range_deletions);
     RUN(test_value_files_are_collected);
+    RUN(test_the_same_pointer_twice);
     RUN(test_a_put_larger_than_a_memtable);
     RUN(test_foreign_pointers_are_refused);
     RUN(test_pace);

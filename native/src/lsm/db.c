@@ -95,7 +95,8 @@ static int db_new_parts(db *d) {
     d->horizon_uniform = true;
     d->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (d->event < 0) return status_set(RKV_EIO, "eventfd: no descriptor");
-    int rc = cache_new(&d->cache, cache_share(d->memory_bytes, d->options.memtable_bytes, 1));
+    d->cache_bytes = cache_share(d->memory_bytes, d->options.memtable_bytes, 1);
+    int rc = cache_new(&d->cache, d->cache_bytes);
     if (rc) return rc;
     d->table = (table_options){
         .os = d->os,
@@ -244,9 +245,10 @@ void db_set_horizon(db *d, uint32_t slot, uint64_t hlc) {
 void db_set_memory(db *d, size_t memory_bytes) {
     pthread_mutex_lock(&d->lock);
     d->memory_bytes = memory_bytes;
-    size_t mems = d->current->mem_count;
+    size_t share = cache_share(memory_bytes, d->options.memtable_bytes, d->current->mem_count);
+    d->cache_bytes = share;
     pthread_mutex_unlock(&d->lock);
-    cache_set_capacity(d->cache, cache_share(memory_bytes, d->options.memtable_bytes, mems));
+    cache_set_capacity(d->cache, share);
 }
 
 /* --- figures ----------------------------------------------------------------------------------------------------------------- */

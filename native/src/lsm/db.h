@@ -85,7 +85,8 @@ static inline uint64_t db_hash(const db *d, slice key) {
  * RKV_ENOMEM: nothing changed, no put may follow. Never sleeps. */
 int db_reserve(db *d, size_t count, size_t bytes);
 
-/* Merge one cell into the store and the open batch. All cells of one commit share one node id (db_set_node). */
+/* Merge one cell into the store and the open batch. All cells of one commit share one node id (db_set_node). What db_value_write gave is put
+ * once, under its own key: the space of a value is given back when its one cell dies. */
 void db_put(db *d, slice key, uint64_t hash, const cell *c);
 
 /* Delete all cells of [begin, end) older than hlc; end.size 0: to the end. Counts as one reserved put. O(1). */

@@ -190,6 +190,7 @@ struct db {
     char failure_text[TEXT_SIZE];
     char space_text[TEXT_SIZE];
     size_t memory_bytes;
+    size_t cache_bytes;       /* the cache's part of it now */
     atomic_bool reserve_file; /* it is there */
 
     pthread_t flush_thread, compact_thread;

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "lsm/db_parts.h"
+#include "lsm/pace.h"
 
 /* The oldest frozen mem, or NULL. */
 static mem *oldest_frozen(const picture *p) {
@@ -120,8 +121,19 @@ static int flush_mem(db *d, mem *m) {
     return rc;
 }
 
+/* Memtables and cache share options.memory_bytes: the cache gives way while many memtables wait. */
+static void share_memory(db *d) {
+    pthread_mutex_lock(&d->lock);
+    size_t share = cache_share(d->memory_bytes, d->options.memtable_bytes, d->current->mem_count);
+    bool changed = share != d->cache_bytes;
+    d->cache_bytes = share;
+    pthread_mutex_unlock(&d->lock);
+    if (changed) cache_set_capacity(d->cache, share);
+}
+
 int flush_unit(db *d) {
     space_check(d);
+    share_memory(d);
     if (atomic_load(&d->failure) == RKV_EREADONLY) return RKV_END;
     picture *p = picture_take(d);
     mem *m = oldest_frozen(p);
@@ -129,5 +141,6 @@ int flush_unit(db *d) {
     picture_unref(d, p);
     rc = background_result(d, rc, "flush");
     tidy(d);
+    share_memory(d);
     return rc;
 }
