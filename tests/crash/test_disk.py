@@ -204,7 +204,7 @@ def test_a_full_file_system(tmp_path: Path) -> None:
 
 
 def test_write_errors_are_told(disk: FaultyDisk, on_disk: Callable[..., Server]) -> None:
-    """EIO on writes: who has a write on its way hears it or is closed; later ones are refused, reads go on."""
+    """EIO on writes: who has one on its way hears it or is closed; later ones are refused, reads go on."""
     server = on_disk("--maxmemory", "32mb", "--memtable-size", "1mb", "--wal-segment-size", "1mb")
     acknowledged = 0
     with server.wire(timeout_s=60) as wire, contextlib.suppress(Closed, ConnectionError):
