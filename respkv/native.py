@@ -122,6 +122,11 @@ def build_info() -> str:
     return ffi.string(lib.rkv_build_info()).decode()
 
 
+def crc64(data: bytes) -> int:
+    """Return Redis's CRC-64 of a DUMP payload. Any thread."""
+    return lib.rkv_crc64(data, len(data))
+
+
 # ---- the store -----------------------------------------------------------------------------------
 
 

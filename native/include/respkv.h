@@ -37,6 +37,7 @@ const char *rkv_error(void);           /* [any] text of this thread's last error
 const char *rkv_status_name(int code); /* [any] */
 const char *rkv_build_info(void);      /* [any] "version=... lz4=yes crc32c=sse4.2 ..." */
 void rkv_free(void *block);            /* [any] memory that a function gave away */
+uint64_t rkv_crc64(const uint8_t *data, size_t size); /* [any] Redis's CRC-64, which closes DUMP payloads */
 
 /* ---- the store ------------------------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #include "api.h"
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/crc64.h"
 #include "base/status.h"
 
 #ifndef RKV_VERSION
@@ -47,6 +48,10 @@ const char *rkv_build_info(void) {
 
 void rkv_free(void *block) {
     mem_free(block);
+}
+
+uint64_t rkv_crc64(const uint8_t *data, size_t size) {
+    return crc64(slice_of(data, size));
 }
 
 /* --- open and close -------------------------------------------------------------------------------------------------------- */

@@ -7,9 +7,8 @@ have written.
     bytes
     length  := 00xxxxxx | 01xxxxxx xxxxxxxx | 0x80 be32 | 0x81 be64
 
-CRC-64 is the one of Redis (polynomial 0xad93d23594c935a9, reflected, from 0). LZF (Lehmann): a control byte
-below 32 is followed by that many bytes and one as they are; else it says length and distance of an earlier
-piece.
+LZF (Lehmann): a control byte below 32 is followed by that many bytes and one as they are; else it says length
+and distance of an earlier piece.
 
 Writing never compresses: what it costs to send is less than what it costs to pack.
 """
@@ -17,7 +16,8 @@ Writing never compresses: what it costs to send is less than what it costs to pa
 from __future__ import annotations
 
 import struct
-from functools import cache
+
+from respkv.storage.checksum import crc64
 
 TYPE_STRING = 0
 VERSION = 10
@@ -35,26 +35,6 @@ class BadPayload(ValueError):
 
 class BadFormat(ValueError):
     """The checksum is right, but this is nothing that we can read."""
-
-
-@cache
-def _crc_table() -> tuple[int, ...]:
-    polynomial = int(f"{0xAD93D23594C935A9:064b}"[::-1], 2)
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (polynomial if crc & 1 else 0)
-        table.append(crc)
-    return tuple(table)
-
-
-def crc64(data: bytes) -> int:
-    """Return Redis's CRC-64. Some 70 ns a byte: large values belong on a worker thread."""
-    table, crc = _crc_table(), 0
-    for byte in data:
-        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
-    return crc
 
 
 def dump(value: bytes) -> bytes:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from respkv.commands.rdb import BadFormat, BadPayload, crc64, dump, restore, unpack_lzf
+from respkv.commands.rdb import BadFormat, BadPayload, dump, restore, unpack_lzf
+from respkv.storage.checksum import crc64
 
 # What redis-server 7.0.15 answers to DUMP.
 REDIS = [
@@ -21,6 +22,17 @@ def with_footer(body: bytes, version: int = 10) -> bytes:
 def test_crc64_check_value() -> None:
     """The value that Redis's source gives for its CRC of "123456789"."""
     assert crc64(b"123456789") == 0xE9C6D914C4B8D9CA
+
+
+@given(st.binary(max_size=100))
+def test_crc64_is_a_division_bit_by_bit(data: bytes) -> None:
+    polynomial = int(f"{0xAD93D23594C935A9:064b}"[::-1], 2)
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (polynomial if crc & 1 else 0)
+    assert crc64(data) == crc
 
 
 @pytest.mark.parametrize(("value", "payload"), REDIS)
