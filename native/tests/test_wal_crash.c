@@ -142,9 +142,14 @@ static unsigned random_workload(uint64_t seed, bool every_call) {
 }
 
 static void test_crash_at_every_call(void) {
+    /* 111, 132, 152: a file given up was gone for good before one behind it. 359: the end that a recovery wrote was
+     * taken for synced by the next. */
+    static const uint64_t found[] = {111, 132, 152, 359};
     uint64_t first = seed_from_env(1), last = getenv("SEED") ? first : 8;
     unsigned states = 0;
     for (uint64_t seed = first; seed <= last; seed++) states += random_workload(seed, true);
+    for (size_t i = 0; i < sizeof found / sizeof *found && !getenv("SEED"); i++)
+        states += random_workload(found[i], true);
     printf("%u crash states\n", states);
 }
 
@@ -172,7 +177,8 @@ static void crash_in_recovery(uint64_t seed, unsigned *count) {
             f = os_fault_clone(cut);
             options.os = os_fault_os(f);
             os_fault_crash_at(f, FAULT_CHANGES, NULL, n);
-            int rc = wal_open(&w, &options, 0, 1, NULL, NULL, &recovery);
+            replayed r = {.end_at = seed % 3 ? 0 : s.synced + 1 + seed % 50}; /* the caller may cut, too */
+            int rc = wal_open(&w, &options, 0, 1, replay, &r, &recovery);
             crashed = os_fault_crashed(f);
             CHECK((rc == RKV_OK) == !crashed);
             if (!rc) wal_close(w);

@@ -99,6 +99,7 @@ typedef struct recovered_segment {
     uint64_t id, size;
     enum segment_fate fate;
     uint64_t last_seq; /* live ones */
+    uint64_t end;      /* live ones: offset of the end record, or 0 */
     bool unsynced;     /* live ones: its last records are not known to be on the medium */
 } recovered_segment;
 

@@ -234,7 +234,10 @@ static int read_segment(recovery *r, size_t i, uint32_t seed, uint64_t size) {
             s->last_seq = found.seq;
         }
         if (found.durable > r->durable) r->durable = found.durable;
-        if (found.kind == RECORD_END) break;
+        if (found.kind == RECORD_END) {
+            s->end = offset;
+            break;
+        }
         offset += found.size;
     }
     return RKV_OK;
@@ -293,8 +296,8 @@ static int check_end(recovery *r) {
 
 /* ---- second pass ------------------------------------------------------------------------------------------------- */
 
-/* The callback gave up the record at offset of segment i: the log ends before it. */
-static int cut_by_caller(recovery *r, size_t i, uint64_t offset, const record *at) {
+/* The callback gave up the record at offset of segment i: the log ends before it. records_before: in the segment. */
+static int cut_by_caller(recovery *r, size_t i, uint64_t offset, const record *at, bool records_before) {
     if (at->seq <= r->durable) return corrupt(r, offset, "a synced record whose values are gone");
     r->state = BROKEN;
     r->stop = i;
@@ -302,8 +305,9 @@ static int cut_by_caller(recovery *r, size_t i, uint64_t offset, const record *a
     r->lost_bytes = at->size;
     r->expected = at->seq;
     r->out->segments[i].last_seq = at->seq - 1;
-    for (size_t j = i + 1; j < r->out->count; j++)
-        if (r->out->segments[j].fate == FATE_LIVE) r->out->segments[j].fate = FATE_ERASE;
+    r->out->segments[i].end = 0;
+    if (!records_before) r->out->segments[i].fate = FATE_FREE;
+    for (size_t j = i + 1; j < r->out->count; j++) r->out->segments[j].fate = FATE_ERASE;
     return RKV_OK;
 }
 
@@ -320,22 +324,24 @@ static int replay_segment(recovery *r, size_t i, uint64_t size, uint64_t *out_fr
         if (at.kind == RECORD_BAD || at.kind == RECORD_END)
             return corrupt(r, offset, "a record that was good a moment ago");
         if (at.kind == RECORD_DATA) {
-            seq = at.seq;
-            int rc = r->replay ? r->replay(r->context, seq, seq <= r->durable, at.payload) : RKV_OK;
+            int rc = r->replay ? r->replay(r->context, at.seq, at.seq <= r->durable, at.payload) : RKV_OK;
             if (rc == RKV_END) {
-                rc = cut_by_caller(r, i, offset, &at);
+                rc = cut_by_caller(r, i, offset, &at, seq > 0);
                 if (rc) return rc;
                 break;
             }
             if (rc) return rc;
+            seq = at.seq;
             r->out->report.records++;
             r->out->report.bytes += at.payload.size;
             if (seq > r->durable && !*out_from) *out_from = offset;
         }
         offset += at.size;
     }
-    *out_end = offset;
-    s->unsynced = s->last_seq > r->durable;
+    /* The end that an earlier recovery wrote may be unsynced as well. */
+    if (s->end && !*out_from) *out_from = s->end;
+    *out_end = s->end ? s->end + WAL_RECORD_HEADER : offset;
+    s->unsynced = *out_from != 0;
     return RKV_OK;
 }
 
@@ -387,25 +393,27 @@ static int erase(recovery *r) {
 }
 
 /* Make the end that was found the end for ever, before other records get the seqs of those given up. The files beyond
- * it go first: once the end is written, records in them would look like a hole. */
+ * it go first, and for good: once the end is written, or its segment gone, records in them would look like a hole. A
+ * segment of which nothing counts goes as a whole: recycled, its old records might show under a half-made header. */
 static int cut(recovery *r) {
     bool torn = r->state == BROKEN || (r->state == PAUSED && r->torn_bytes);
     if (!torn) return RKV_OK;
     wal_recovery *report = &r->out->report;
     recovered_segment *s = &r->out->segments[r->stop];
-    uint64_t id = s->id;
-    segment_path(r->path, r->options->dir, id);
+    segment_path(r->path, r->options->dir, s->id);
     report->cut_bytes = r->state == BROKEN ? r->lost_bytes : r->torn_bytes;
     snprintf(report->cut_at, sizeof report->cut_at, "%s:%" PRIu64, r->path, r->stop_offset);
     if (!r->write) return RKV_OK;
-    bool live = s->fate == FATE_LIVE;
-    if (!live) s->fate = FATE_ERASE;
-    int rc = erase(r);
-    if (rc || !live) return rc;
+    int rc = erase(r); /* none of these is before s, so s stays where it is */
+    if (rc) return rc;
+    if (s->fate != FATE_LIVE) {
+        s->fate = FATE_ERASE;
+        return erase(r);
+    }
     uint8_t end[WAL_RECORD_HEADER];
-    record_header(end, record_seed(r->options->store_id, id), WAL_SIZE_END, r->expected - 1, r->durable,
+    record_header(end, record_seed(r->options->store_id, s->id), WAL_SIZE_END, r->expected - 1, r->durable,
                   slice_of(NULL, 0));
-    segment_path(r->path, r->options->dir, id);
+    segment_path(r->path, r->options->dir, s->id);
     return write_bytes(r, r->stop_offset, end, sizeof end, true);
 }
 
