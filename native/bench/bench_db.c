@@ -3,7 +3,7 @@
  *
  *   bench_db --benchmarks=fillseq,readseq,fillrandom,overwrite,readrandom,readmissing,readwhilewriting,fillsync,compact,stats,waitidle
  *            --num=N --reads=N --writes=N --value_size=100 --key_size=16 --db=DIR --cache_size=B --write_buffer_size=B --bloom_bits=10
- *            --compression=0|1 --use_existing_db=0|1 --batch=1 --seed=1 --wal_mapped=1 --multiget=1
+ *            --histogram=0|1 --compression=0|1 --use_existing_db=0|1 --batch=1 --seed=1 --wal_mapped=1 --multiget=1
  *
  * A line a benchmark: micros/op, ops/s, MB/s of keys and values, bytes written to the device per user byte (all threads, from
  * /proc/self/io), CPU seconds of the whole process. Writers obey db_write_delay, and the time they wait counts.
@@ -26,7 +26,7 @@ enum { PACE_BYTES = 64 * 1024, VALUE_POOL = 1 << 20 };
 typedef struct flags {
     const char *benchmarks, *db;
     uint64_t num, reads, writes, value_size, key_size, cache_size, write_buffer_size, bloom_bits, seed, batch, multiget;
-    uint64_t compression, use_existing_db, wal_mapped, threads;
+    uint64_t compression, use_existing_db, wal_mapped, histogram;
 } flags;
 
 static flags f = {
@@ -94,6 +94,35 @@ static uint64_t device_bytes(void) {
     return bytes;
 }
 
+/* --- latencies: buckets of a sixteenth of a power of two, in ns -------------------------------------------------------------- */
+
+enum { BUCKETS = 64 * 16 };
+
+typedef struct histogram {
+    uint64_t counts[BUCKETS], max, all;
+} histogram;
+
+static void histogram_add(histogram *h, double seconds) {
+    uint64_t ns = (uint64_t)(seconds * 1e9) + 16;
+    unsigned high = 63 - (unsigned)__builtin_clzll(ns);
+    h->counts[high * 16 + (ns >> (high - 4) & 15)]++;
+    h->all++;
+    if (ns > h->max) h->max = ns;
+}
+
+static double histogram_us(const histogram *h, double part) {
+    uint64_t left = (uint64_t)(part * (double)h->all);
+    unsigned i = 0;
+    for (; i + 1 < BUCKETS && left >= h->counts[i]; i++) left -= h->counts[i];
+    return (double)((16 + i % 16 + 1) << (i / 16) >> 4) / 1e3;
+}
+
+static void histogram_print(const histogram *h) {
+    if (!h->all) return;
+    printf("%-18s  p50 %.1f, p99 %.1f, p99.9 %.1f, p99.99 %.1f, longest %.1f us\n", "", histogram_us(h, 0.5),
+           histogram_us(h, 0.99), histogram_us(h, 0.999), histogram_us(h, 0.9999), (double)h->max / 1e3);
+}
+
 /* --- keys and values --------------------------------------------------------------------------------------------------------- */
 
 static slice key_of(uint64_t n, uint8_t *out) {
@@ -127,6 +156,8 @@ typedef struct run {
     uint64_t begin_device, begin_user;
 } run;
 
+static histogram latencies; /* of the run at hand */
+
 static uint64_t user_bytes(void) {
     db_stats s;
     db_get_stats(d, &s);
@@ -134,6 +165,7 @@ static uint64_t user_bytes(void) {
 }
 
 static void run_begin(run *r, const char *name) {
+    latencies = (histogram){0};
     *r = (run){.name = name, .random = {f.seed * 7919}};
     for (const char *c = name; *c; c++)
         r->random.s = r->random.s * 31 + (uint8_t)*c; /* no two read or write the same keys in turn */
@@ -153,6 +185,7 @@ static void run_end(run *r) {
     if (user) printf("; written %.2f", (double)(device_bytes() - r->begin_device) / (double)user);
     if (r->found) printf(" (%" PRIu64 " of %" PRIu64 " found)", r->found, r->ops);
     printf("\n");
+    histogram_print(&latencies);
     fflush(stdout);
 }
 
@@ -194,10 +227,12 @@ static void put(run *r, uint64_t n) {
 
 static void write_many(run *r, uint64_t count, bool random, bool sync) {
     for (uint64_t i = 0; i < count; i++) {
+        double begin = f.histogram ? now() : 0;
         put(r, random ? random_next(&r->random) % f.num : i);
         if ((i + 1) % f.batch == 0) MUST(db_commit(d, NULL));
         if (sync) MUST(db_sync(d));
         pace(r, f.key_size + f.value_size);
+        if (f.histogram) histogram_add(&latencies, now() - begin);
     }
     MUST(db_commit(d, NULL));
 }
@@ -228,6 +263,7 @@ static void read_many(run *r, uint64_t count, bool missing) {
     static db_value values[MANY_MAX];
     uint64_t group = f.multiget < MANY_MAX ? f.multiget : MANY_MAX;
     for (uint64_t i = 0; i < count; i += group) {
+        double begin = f.histogram ? now() : 0;
         for (uint64_t k = 0; k < group; k++) {
             keys[k] = key_of(random_next(&r->random) % f.num, names[k]);
             if (missing) {
@@ -246,6 +282,7 @@ static void read_many(run *r, uint64_t count, bool missing) {
             if (status[k]) die("get");
             read_value(r, keys[k], &values[k]);
         }
+        if (f.histogram) histogram_add(&latencies, now() - begin);
     }
 }
 
@@ -455,6 +492,7 @@ static void flag_parse(const char *arg) {
         {"compression", &f.compression},
         {"use_existing_db", &f.use_existing_db},
         {"wal_mapped", &f.wal_mapped},
+        {"histogram", &f.histogram},
     };
     if (flag_text(arg, "benchmarks", &f.benchmarks) || flag_text(arg, "db", &f.db)) return;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
