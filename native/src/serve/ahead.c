@@ -63,6 +63,7 @@ void ahead_look(conn *c) {
     server *v = c->server;
     ahead *a = v->ahead;
     if (c->input_size <= c->scan.taken || c->scan.count < 2 || !c->authenticated) return;
+    if (c->tries) return; /* run again: it looks for itself, and waits if it must */
     if (move_to(v, c->scan.args[1])) return;
     const command *cmd = command_find(c->scan.args[0]);
     if (!cmd || cmd->first_key != 1) return;

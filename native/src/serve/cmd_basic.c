@@ -18,13 +18,8 @@ int run_echo(conn *c, const slice *args, uint32_t count) {
 
 int run_select(conn *c, const slice *args, uint32_t count) {
     (void)count;
-    int64_t db;
-    if (!number_read(args[1], &db)) return say_not_integer(c);
-    if (db < INT32_MIN || db > INT32_MAX)
-        return say_format(c, "ERR value is out of range, value must between %d and %d", INT32_MIN, INT32_MAX);
-    if (db < 0 || db >= c->server->limits.databases) return say_error(c, "ERR DB index is out of range");
-    c->db = (uint8_t)db;
-    return say_ok(c);
+    int r = database_read(c, args[1], &c->db);
+    return r == GO ? say_ok(c) : r;
 }
 
 static int count_existing(conn *c, entry *e, uint32_t number, void *context) {

@@ -21,6 +21,7 @@ enum {
 
 const command commands[] = {
     {"append", 3, COMMAND_WRITE, 1, 1, 1, run_append},
+    {"copy", -3, COMMAND_WRITE, 1, 2, 1, run_copy},
     {"decr", 2, COMMAND_WRITE, 1, 1, 1, run_decr},
     {"decrby", 3, COMMAND_WRITE, 1, 1, 1, run_decrby},
     {"del", -2, COMMAND_WRITE, 1, -1, 1, run_del},
@@ -39,6 +40,7 @@ const command commands[] = {
     {"incrbyfloat", 3, COMMAND_WRITE, 1, 1, 1, run_incrbyfloat},
     {"lcs", -3, 0, 1, 2, 1, run_lcs},
     {"mget", -2, 0, 1, -1, 1, run_mget},
+    {"move", 3, COMMAND_WRITE, 1, 1, 1, run_move},
     {"mset", -3, COMMAND_WRITE, 1, -1, 2, run_mset},
     {"msetnx", -3, COMMAND_WRITE, 1, -1, 2, run_msetnx},
     {"persist", 2, COMMAND_WRITE, 1, 1, 1, run_persist},
@@ -48,6 +50,8 @@ const command commands[] = {
     {"ping", -1, 0, 0, 0, 0, run_ping},
     {"psetex", 4, COMMAND_WRITE, 1, 1, 1, run_psetex},
     {"pttl", 2, 0, 1, 1, 1, run_pttl},
+    {"rename", 3, COMMAND_WRITE, 1, 2, 1, run_rename},
+    {"renamenx", 3, COMMAND_WRITE, 1, 2, 1, run_renamenx},
     {"select", 2, 0, 0, 0, 0, run_select},
     {"set", -3, COMMAND_WRITE, 1, 1, 1, run_set},
     {"setex", 4, COMMAND_WRITE, 1, 1, 1, run_setex},

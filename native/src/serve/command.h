@@ -98,4 +98,12 @@ int run_expiretime(conn *c, const slice *args, uint32_t count);
 int run_pexpiretime(conn *c, const slice *args, uint32_t count);
 int run_persist(conn *c, const slice *args, uint32_t count);
 
+/* GO, or DONE with an error: a database that clients may select. */
+int database_read(conn *c, slice arg, uint8_t *out);
+
+int run_rename(conn *c, const slice *args, uint32_t count);
+int run_renamenx(conn *c, const slice *args, uint32_t count);
+int run_copy(conn *c, const slice *args, uint32_t count);
+int run_move(conn *c, const slice *args, uint32_t count);
+
 #endif

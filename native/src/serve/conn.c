@@ -201,6 +201,7 @@ void conn_finish(conn *c) {
     }
     drop_request(c);
     if (c->jobs) jobs_clear(c);
+    c->job_bytes = 0;
     c->tries = 0;
     c->pending = false;
     c->commands++;
@@ -297,7 +298,7 @@ void conn_close(conn *c) {
     leave_waiting(c);
     c->state = CONN_CLOSING;
     list_remove(&c->ready);
-    c->drain_until_ms = 0;
+    c->active_ms = c->server->now_ms;
     conn_send(c);
 }
 
@@ -346,19 +347,19 @@ void conn_account(conn *c) {
     server *v = c->server;
     bool closed = c->state == CONN_CLOSED;
     uint64_t query = closed ? 0 : c->own_capacity + scan_memory(&c->scan);
-    uint64_t output = closed ? 0 : out_size(&c->out);
+    uint64_t output = closed ? 0 : out_size(&c->out) + c->job_bytes;
     v->query_total += query - c->counted_query;
     v->output_total += output - c->counted_output;
     c->counted_query = query;
     c->counted_output = output;
     if (closed) return;
     uint64_t max = c->authenticated ? v->limits.output_hard_max : OUTPUT_UNAUTHENTICATED_MAX;
-    if (output > max && max) {
+    if (out_size(&c->out) > max && max) {
         v->stats.output_limit_closed++;
         conn_kill(c);
         return;
     }
-    bool soft = v->limits.output_soft_max && output > v->limits.output_soft_max;
+    bool soft = v->limits.output_soft_max && out_size(&c->out) > v->limits.output_soft_max;
     if (!soft)
         c->soft_since_ms = 0;
     else if (!c->soft_since_ms)

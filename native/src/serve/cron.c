@@ -4,7 +4,11 @@
  */
 #include "serve/server.h"
 
-enum { SHARE = 10, EVICTED_AT_ONCE = 16 };
+enum {
+    SHARE = 10,
+    EVICTED_AT_ONCE = 16,
+    CLOSING_S = 10, /* how long a closing client may take nothing */
+};
 
 static bool longer_than(uint64_t now_ms, uint64_t since_ms, uint32_t seconds) {
     return seconds && now_ms > since_ms && now_ms - since_ms > seconds * 1000ull;
@@ -18,6 +22,8 @@ static void look_at(server *v, conn *c) {
     const limits *l = &v->limits;
     if (c->state == CONN_CLOSED) return;
     if (c->drain_until_ms && v->now_ms >= c->drain_until_ms)
+        conn_kill(c);
+    else if (c->state == CONN_CLOSING && !c->running && longer_than(v->now_ms, c->active_ms, CLOSING_S))
         conn_kill(c);
     else if (!c->authenticated && longer_than(v->now_ms, c->created_ms, l->auth_timeout_s))
         conn_kill(c);

@@ -28,15 +28,19 @@ static int no_memory(conn *c, size_t size) {
     return say_status(c, alloc_failed(size));
 }
 
-static int internal_key(conn *c, slice key, slice *out, uint64_t *out_hash) {
+static int internal_key_in(conn *c, uint8_t db, slice key, slice *out, uint64_t *out_hash) {
     server *v = c->server;
     size_t size = KEY_PREFIX_SIZE + key.size;
     uint8_t *bytes = scratch_take(&v->scratch, size);
     if (!bytes) return no_memory(c, size);
-    key_write(bytes, KIND_META, v->map[c->db], key);
+    key_write(bytes, KIND_META, v->map[db], key);
     *out = slice_of(bytes, size);
     *out_hash = db_hash(v->db, *out);
     return GO;
+}
+
+static int internal_key(conn *c, slice key, slice *out, uint64_t *out_hash) {
+    return internal_key_in(c, c->db, key, out, out_hash);
 }
 
 int put_key(conn *c, slice key, put *out) {
@@ -81,13 +85,21 @@ static int looked_up(conn *c, entry *e, int rc) {
     return say_status(c, rc);
 }
 
-int entry_get(conn *c, slice key, entry **out) {
+static int new_entry(conn *c, entry **out) {
     server *v = c->server;
     entry *e = scratch_take(&v->scratch, sizeof *e);
     if (!e) return no_memory(c, sizeof *e);
     *e = (entry){.next = v->entries};
     v->entries = e;
     *out = e;
+    return GO;
+}
+
+int entry_get(conn *c, slice key, entry **out) {
+    int made = new_entry(c, out);
+    if (made != GO) return made;
+    server *v = c->server;
+    entry *e = *out;
     const ahead *a = v->ahead;
     int at = ahead_take(v, key);
     if (at < 0) {
@@ -100,6 +112,14 @@ int entry_get(conn *c, slice key, entry **out) {
         if ((uint32_t)at < a->looked_up) return looked_up(c, e, a->status[at]);
     }
     return looked_up(c, e, db_get(v->db, e->key, e->hash, may_wait_elsewhere(c), &e->value));
+}
+
+int entry_get_in(conn *c, uint8_t db, slice key, entry **out) {
+    int r = new_entry(c, out);
+    if (r != GO) return r;
+    entry *e = *out;
+    r = internal_key_in(c, db, key, &e->key, &e->hash);
+    return r == GO ? looked_up(c, e, db_get(c->server->db, e->key, e->hash, may_wait_elsewhere(c), &e->value)) : r;
 }
 
 void entry_count(conn *c, const entry *e) {
@@ -226,7 +246,8 @@ static int load(conn *c, entry *e, chunk **out) {
     }
     v->stats.cold_reads++;
     v->want_bytes += size;
-    return v->want_bytes > v->limits.output_hard_max ? say_too_much(c) : add_want(c, WANT_VALUE, e);
+    bool too_much = v->limits.output_hard_max && v->want_bytes > v->limits.output_hard_max;
+    return too_much ? say_too_much(c) : add_want(c, WANT_VALUE, e);
 }
 
 int entry_text(conn *c, entry *e, slice *out) {
@@ -241,8 +262,28 @@ int entry_text(conn *c, entry *e, slice *out) {
     return r;
 }
 
+int entry_payload(conn *c, entry *e, slice *out) {
+    const cell *found = &e->value.cell;
+    if (found->flags & CELL_POINTER) {
+        slice text;
+        int r = entry_text(c, e, &text);
+        if (r == GO) *out = payload_of(text);
+        return r;
+    }
+    *out = found->payload;
+    if (found->payload.size < VALUE_JOB_MIN) return GO;
+    /* A job may have to write it, when the entry is gone. */
+    uint8_t *room;
+    int r = payload_room(c, found->payload.size - 1, &room);
+    if (r != GO) return r;
+    memcpy(room - 1, found->payload.data, found->payload.size);
+    *out = slice_of(room - 1, found->payload.size);
+    return GO;
+}
+
 int entry_reply(conn *c, entry *e) {
-    if (out_size(&c->out) > c->server->limits.output_hard_max) return say_too_much(c);
+    uint64_t max = c->server->limits.output_hard_max;
+    if (max && out_size(&c->out) > max) return say_too_much(c);
     const cell *found = &e->value.cell;
     if (!(found->flags & CELL_POINTER)) {
         int rc = reply_bulk(&c->out, slice_of(found->payload.data + 1, found->payload.size - 1));

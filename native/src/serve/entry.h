@@ -37,7 +37,9 @@ struct entry {
 
 /* Look a key up, of whatever type. */
 int entry_get(conn *c, slice key, entry **out);
-/* The same for commands that only read: counts a hit or a miss. */
+/* The same in another logical database. */
+int entry_get_in(conn *c, uint8_t db, slice key, entry **out);
+/* entry_get for commands that only read: counts a hit or a miss. */
 int entry_read(conn *c, slice key, entry **out);
 
 /* Look up args[0], args[step], ... and visit each in order, overlapping the lookups. visit returns GO or what the command has to return; the entry is
@@ -55,6 +57,8 @@ uint8_t entry_type(const entry *e);
 int entry_size(conn *c, const entry *e, uint64_t *out);
 /* The bytes of an existing string. */
 int entry_text(conn *c, entry *e, slice *out);
+/* The payload of an existing string, to be put elsewhere: two cells may not share a value in the value log. */
+int entry_payload(conn *c, entry *e, slice *out);
 /* Append an existing string as a bulk reply, without a copy where it is large. */
 int entry_reply(conn *c, entry *e);
 

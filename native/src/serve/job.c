@@ -101,6 +101,7 @@ int job_start(conn *c, const computation *compute, void *context) {
     j->compute = compute;
     j->context = context;
     c->working = j;
+    c->job_bytes = v->want_bytes;
     c->tries++;
     c->state = CONN_JOB;
     v->job_count++;

@@ -178,7 +178,7 @@ static void welcome(loop *p, int fd, const char *address, bool is_remote) {
 
 static void accept_all(loop *p, listener *l) {
     for (int i = 0; i < ACCEPTS_MAX && l->fd >= 0; i++) {
-        char address[SOCKET_ADDRESS_MAX];
+        char address[SOCKET_ADDRESS_MAX] = "";
         bool is_remote;
         int fd = socket_accept(l->fd, address, &is_remote);
         if (fd >= 0) {

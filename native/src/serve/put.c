@@ -190,9 +190,7 @@ int put_delete(conn *c, const entry *e) {
 }
 
 int put_expiry(conn *c, entry *e, uint64_t expires_at_ms) {
-    slice text;
-    if (!(e->value.cell.flags & CELL_POINTER)) return put_value(c, e, e->value.cell.payload, expires_at_ms);
-    /* Two cells may not share a value: whichever loses would take it along. */
-    int r = entry_text(c, e, &text);
-    return r == GO ? put_value(c, e, payload_of(text), expires_at_ms) : r;
+    slice payload;
+    int r = entry_payload(c, e, &payload);
+    return r == GO ? put_value(c, e, payload, expires_at_ms) : r;
 }

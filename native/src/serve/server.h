@@ -91,6 +91,7 @@ struct conn {
     out out;
     uint64_t dirty_offset; /* first byte that waits for the open batch, if in server.dirty */
     job *jobs;             /* finished ones of the current command */
+    uint64_t job_bytes;    /* of values that jobs read for it */
     job *working;          /* the one that runs */
     const command *last_command;
     char last_name[24]; /* of the last command that was not native */
