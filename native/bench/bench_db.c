@@ -380,7 +380,7 @@ static void store_open(bool fresh) {
     db_options_init(&o);
     o.dir = f.db;
     o.memtable_bytes = f.write_buffer_size;
-    o.memory_bytes = f.cache_size + 2 * f.write_buffer_size;
+    o.memory_bytes = f.cache_size + 2 * (f.write_buffer_size / 4 * 5);
     o.bloom_bits = (unsigned)f.bloom_bits;
     o.compress = f.compression;
     o.mapped_wal = f.wal_mapped;

@@ -499,7 +499,7 @@ static void test_pace(void) {
     s.mems = 4;
     s.mem_fill = 1;
     CHECK(last > 0 && pace_delay_us(&s) == UINT64_MAX);
-    CHECK(cache_share(1000, 100, 1) == 800 && cache_share(1000, 100, 4) == 600 && cache_share(1000, 600, 4) == 62);
+    CHECK(cache_share(1000, 100, 1) == 750 && cache_share(1000, 100, 4) == 500 && cache_share(1000, 600, 4) == 62);
 }
 
 static void test_a_cold_read_says_so(void) {

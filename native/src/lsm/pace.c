@@ -10,7 +10,7 @@
 enum { COST_GUESS_NS = 5000000 /* per MiB, until one has been measured */ };
 
 size_t cache_share(size_t memory_bytes, size_t memtable_bytes, size_t mems) {
-    size_t tables = (mems < 2 ? 2 : mems) * memtable_bytes;
+    size_t tables = (mems < 2 ? 2 : mems) * (memtable_bytes / 4 * 5); /* with index and runs */
     size_t least = memory_bytes / 16;
     return memory_bytes > tables + least ? memory_bytes - tables : least;
 }
