@@ -106,7 +106,10 @@ class Interpreter:
 
     def __init__(self, port: Port, engine: str, memory_bytes: int) -> None:
         self._memory_max = memory_bytes
-        self._roomy = memory_bytes - 2 * SLACK
+        # Lua collects as it allocates, but never because it has to: what the last script has left must not
+        # stand in the way of the next.
+        self._crowded = memory_bytes // 2
+        self._full = memory_bytes - 2 * SLACK
         self._lua: Any = lua51.LuaRuntime(
             encoding=None,
             register_eval=False,
@@ -176,7 +179,9 @@ class Interpreter:
 
     def _enter(self, run: Any, number: int, resp: int, key_count: int, arguments: Sequence[bytes]) -> bytes:
         try:
-            if len(arguments) > _PIECE or sum(map(len, arguments)) > _SMALL or self._used() > self._roomy:
+            if self._used() > self._crowded:
+                self._lua.gccollect()
+            if len(arguments) > _PIECE or sum(map(len, arguments)) > _SMALL or self._used() > self._full:
                 self._put(arguments)
                 reply: bytes | tuple[bytes, bool] = run(number, resp, -1 - key_count)
             else:

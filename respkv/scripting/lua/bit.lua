@@ -18,7 +18,9 @@ end
 
 local function operand(index, value, given)
   local number = type(value) == "number" and value or tonumber(value)
-  if not number then
+  if number and number % 1 == 0 and number >= -2147483648 and number < 2147483648 then
+    return number
+  elseif not number then
     return type_error(index, "number", value, given)
   end
   number = number + ROUND
@@ -33,7 +35,11 @@ end
 local function fold(operation)
   return function(...)
     local given = select("#", ...)
-    local result = operand(1, (...), given)
+    local first, second = ...
+    if given == 2 then
+      return operation(operand(1, first, 2), operand(2, second, 2))
+    end
+    local result = operand(1, first, given)
     for index = given, 2, -1 do
       result = operation(result, operand(index, (select(index, ...)), given))
     end
