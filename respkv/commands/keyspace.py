@@ -1,7 +1,6 @@
-"""Keys moved, copied, packed and unpacked; whole databases emptied and exchanged.
+"""Values packed, unpacked and looked at; whole databases emptied and exchanged.
 
-A command here reads its keys on a worker thread first, so that what lies on disk is in memory when it reads
-them again on the owner thread and changes them in one step. Nobody else waits for the disk meanwhile.
+What a command looks at is read on a worker thread, so that nobody else waits for the disk.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 from respkv.commands import rdb
 from respkv.commands.arguments import (
     DB_RANGE,
-    NO_SUCH_KEY,
     SYNTAX,
     integer,
     integer32,
@@ -19,7 +17,6 @@ from respkv.commands.reply import OK, Reply, Status
 from respkv.errors import CommandError
 from respkv.storage.cells import Cell, string_payload, string_value
 
-SAME_OBJECT = "ERR source and destination objects are the same"
 BUSY_KEY = "BUSYKEY Target key name already exists."
 NO_FREQUENCY = (
     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
@@ -46,79 +43,6 @@ def _database(ctx: Context, number: int) -> int:
     if not 0 <= number < ctx.store.databases.count:
         raise CommandError(DB_RANGE)
     return number
-
-
-# ---- RENAME, COPY, MOVE
-# --------------------------------------------------------------------------------------
-
-
-async def _rename(ctx: Context, source: bytes, target: bytes, keep_target: bool) -> bool:
-    await fetch(ctx, ctx.db, source)
-    transaction = ctx.store.transaction()
-    cell = transaction.get(ctx.db, source)
-    if cell is None:
-        raise CommandError(NO_SUCH_KEY)
-    if source == target:
-        return not keep_target
-    if keep_target and transaction.get(ctx.db, target):
-        return False
-    transaction.set(ctx.db, target, cell.payload, cell.expires_at_ms)
-    transaction.delete(ctx.db, source)
-    ctx.commit(transaction)
-    return True
-
-
-async def rename(ctx: Context, args: Arguments) -> Reply:
-    """RENAME key newkey."""
-    await _rename(ctx, args[1], args[2], False)
-    return OK
-
-
-async def renamenx(ctx: Context, args: Arguments) -> Reply:
-    """RENAMENX key newkey."""
-    return int(await _rename(ctx, args[1], args[2], True))
-
-
-async def copy(ctx: Context, args: Arguments) -> Reply:
-    """COPY source destination [DB destination-db] [REPLACE]."""
-    source, target, db, replace = args[1], args[2], ctx.db, False
-    at = 3
-    while at < len(args):
-        option = args[at].upper()
-        if option == b"REPLACE":
-            replace = True
-        elif option == b"DB" and at + 1 < len(args):
-            at += 1
-            db = _database(ctx, integer32(args[at]))
-        else:
-            raise CommandError(SYNTAX)
-        at += 1
-    if db == ctx.db and source == target:
-        raise CommandError(SAME_OBJECT)
-    await fetch(ctx, ctx.db, source)
-    transaction = ctx.store.transaction()
-    cell = transaction.get(ctx.db, source)
-    if cell is None or (not replace and transaction.get(db, target)):
-        return 0
-    transaction.set(db, target, cell.payload, cell.expires_at_ms)
-    ctx.commit(transaction)
-    return 1
-
-
-async def move(ctx: Context, args: Arguments) -> Reply:
-    """MOVE key db."""
-    key, db = args[1], _database(ctx, integer32(args[2]))
-    if db == ctx.db:
-        raise CommandError(SAME_OBJECT)
-    await fetch(ctx, ctx.db, key)
-    transaction = ctx.store.transaction()
-    cell = transaction.get(ctx.db, key)
-    if cell is None or transaction.get(db, key):
-        return 0
-    transaction.set(db, key, cell.payload, cell.expires_at_ms)
-    transaction.delete(ctx.db, key)
-    ctx.commit(transaction)
-    return 1
 
 
 # ---- whole databases
@@ -303,18 +227,14 @@ def object_help(ctx: Context, args: Arguments) -> Reply:
 
 
 HANDLERS: dict[str, Handler] = {
-    "copy": copy,
     "dump": dump,
     "flushall": flushall,
     "flushdb": flushdb,
-    "move": move,
     "object|encoding": object_encoding,
     "object|freq": object_freq,
     "object|help": object_help,
     "object|idletime": object_idletime,
     "object|refcount": object_refcount,
-    "rename": rename,
-    "renamenx": renamenx,
     "restore": restore,
     "swapdb": swapdb,
 }

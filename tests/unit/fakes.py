@@ -215,6 +215,12 @@ class FakeNode:
         transaction.set(db, key, b"s" + value, expires_at_ms)
         transaction.commit()
 
+    def delete(self, key: bytes, db: int = 0) -> None:
+        """What the native DEL does."""
+        transaction = self.services.store.transaction()
+        transaction.delete(db, key)
+        transaction.commit()
+
     def get(self, key: bytes, db: int = 0) -> bytes | None:
         """What the native GET does."""
         cell = self.services.store.transaction().get(db, key)

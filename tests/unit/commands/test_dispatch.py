@@ -41,6 +41,6 @@ def test_order_of_checks() -> None:
 
 def test_keys_may_be_too_large() -> None:
     key = b"k" * 101
-    assert rejected(b"rename", b"a", key) == "ERR value too large"
+    assert rejected(b"dump", key) == "ERR value too large"
     assert rejected(b"object", b"encoding", key) == "ERR value too large"
     find([b"keys", key], True, 100)

@@ -1,54 +1,17 @@
-"""Keys moved and copied, databases exchanged and emptied, on a model of the store."""
+"""Values packed and looked at, databases exchanged and emptied, on a model of the store."""
 
 import pytest
 
 from harness.wire import Fault
+from respkv.commands import keyspace
 from respkv.commands.keyspace import encoding_of
+from respkv.commands.reply import OK
 from unit.fakes import FakeNode
 
 
 @pytest.fixture
 def node() -> FakeNode:
     return FakeNode()
-
-
-def test_rename(node: FakeNode) -> None:
-    later = node.clock.now_ms() + 5000
-    node.set(b"a", b"1", expires_at_ms=later)
-    node.set(b"b", b"2")
-    assert node("RENAME", "a", "b") == "OK"
-    assert node.get(b"a") is None
-    assert node.get(b"b") == b"1"
-    assert node("RENAME", "a", "b") == Fault("ERR no such key")
-    assert node("RENAME", "b", "b") == "OK"
-    assert node("RENAMENX", "b", "b") == 0
-    node.clock.advance(5000)
-    assert node.get(b"b") is None
-    assert node("RENAME", "b", "c") == Fault("ERR no such key")
-
-
-def test_renamenx(node: FakeNode) -> None:
-    node.set(b"a", b"1")
-    node.set(b"b", b"2")
-    assert node("RENAMENX", "a", "b") == 0
-    assert node("RENAMENX", "a", "c") == 1
-    assert (node.get(b"a"), node.get(b"b"), node.get(b"c")) == (None, b"2", b"1")
-
-
-def test_copy_and_move(node: FakeNode) -> None:
-    node.set(b"a", b"1", expires_at_ms=node.clock.now_ms() + 5000)
-    assert node("COPY", "a", "b") == 1
-    assert node("COPY", "a", "b") == 0
-    assert node("COPY", "a", "a", "DB", 3) == 1
-    assert node("COPY", "a", "a") == Fault("ERR source and destination objects are the same")
-    assert node("MOVE", "a", 3) == 0
-    assert node("MOVE", "b", 3) == 1
-    assert node("MOVE", "b", 0) == Fault("ERR source and destination objects are the same")
-    assert node("COPY", "a", "b", "REPLACE", "db", 3) == 1
-    assert node.get(b"b") is None
-    assert node.get(b"b", db=3) == b"1"
-    node.clock.advance(5000)
-    assert node.get(b"b", db=3) is None
 
 
 def test_flush_and_swap_tell_the_connections(node: FakeNode) -> None:
@@ -68,13 +31,9 @@ def test_flush_and_swap_tell_the_connections(node: FakeNode) -> None:
 
 
 def test_a_write_is_waited_for(node: FakeNode) -> None:
-    from respkv.commands import keyspace
-    from unit.fakes import finished
-
-    node.set(b"a", b"1")
     context = node.context()
-    finished(keyspace.rename(context, [b"rename", b"a", b"b"]))
-    assert context.wait_seq == node.engine.last_seq()
+    assert keyspace.swapdb(context, [b"swapdb", b"0", b"1"]) == OK
+    assert context.wait_seq == node.engine.last_seq() == 1
 
 
 def test_dump_restore(node: FakeNode) -> None:

@@ -61,7 +61,7 @@ def test_nothing_that_stays_is_lost_while_others_come_and_go(seed: int, count: i
             break
         for _ in range(3):
             key = b"{t}x%d" % chance.randrange(50)
-            node.set(key, b"v") if chance.random() < 0.5 else node("RENAME", key, b"{t}y")
+            node.set(key, b"v") if chance.random() < 0.5 else node.delete(key)
         if forget and forgotten < 5 and chance.random() < 0.2:
             forgotten += 1
             node.services.positions = ScanPositions(chance.randrange(1 << 40))
