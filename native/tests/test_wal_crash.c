@@ -153,23 +153,44 @@ static void test_crash_at_every_call(void) {
     printf("%u crash states\n", states);
 }
 
-/* Power cuts that leave holes, over several segments, and then a crash at each change that their recovery makes, as
- * often as there are any. */
-static void crash_in_recovery(uint64_t seed, unsigned *count) {
-    scenario s = {.seed = seed, .mapped = seed & 1};
-    f = machine_new(seed);
-    wal_options options = scenario_options(&s, os_fault_os(f));
+/* A log of three segments, synced up to record seed % 40 + 1, as a cut leaves it. *out_second: where segment 2 begins. */
+static void machine_cut(scenario *s, uint64_t *out_second) {
+    f = machine_new(s->seed);
+    wal_options options = scenario_options(s, os_fault_os(f));
     wal *w;
     wal_recovery recovery;
     OK(wal_open(&w, &options, 0, 1, NULL, NULL, &recovery));
-    for (int i = 0; i < 150; i++) {
+    *out_second = 0;
+    for (uint64_t i = 0; i < 150; i++) {
         append(w);
-        if (i == (int)(seed % 40)) OK(wal_sync(w));
+        if (i == s->seed % 40) OK(wal_sync(w));
+        if (!*out_second && w->active->id == 2) *out_second = i + 1;
     }
-    s.synced = seed % 40 + 1;
+    s->synced = s->seed % 40 + 1;
     os_fault_crash(f);
     CHECK(wal_close(w) != RKV_OK);
-    os_fault_reboot(f, FAULT_CUT_RANDOM, seed);
+    os_fault_reboot(f, s->seed % 3 == 1 ? FAULT_CUT_KEEP : FAULT_CUT_RANDOM, s->seed);
+}
+
+/* Power cuts that leave holes, over several segments, and then a crash at each change that their recovery makes, as
+ * often as there are any. Of three seeds one has its log cut by the caller, one has had it before, at a first record. */
+static void crash_in_recovery(uint64_t seed, unsigned *count) {
+    scenario s = {.seed = seed, .mapped = seed & 1};
+    uint64_t second;
+    machine_cut(&s, &second);
+    wal_options options = scenario_options(&s, os_fault_os(f));
+    wal *w;
+    wal_recovery recovery;
+    if (seed % 3 == 1 && second > s.synced) {
+        replayed r = {.end_at = second};
+        OK(wal_open(&w, &options, 0, 1, replay, &r, &recovery));
+        CHECK(r.last == second - 1);
+        uint64_t size; /* its old records must not come up when it is recycled, some day */
+        CHECK(options.os->ops->stat(options.os, "/data/0000000002.wal", &size) == RKV_NOTFOUND);
+        os_fault_crash(f);
+        CHECK(wal_close(w) != RKV_OK);
+        os_fault_reboot(f, FAULT_CUT_KEEP, 0);
+    }
     os_fault *cut = f;
     bool crashed = true;
     for (uint64_t n = 0; crashed; n++)
@@ -177,7 +198,7 @@ static void crash_in_recovery(uint64_t seed, unsigned *count) {
             f = os_fault_clone(cut);
             options.os = os_fault_os(f);
             os_fault_crash_at(f, FAULT_CHANGES, NULL, n);
-            replayed r = {.end_at = seed % 3 ? 0 : s.synced + 1 + seed % 50}; /* the caller may cut, too */
+            replayed r = {.end_at = seed % 3 ? 0 : s.synced + 1 + seed % 50};
             int rc = wal_open(&w, &options, 0, 1, replay, &r, &recovery);
             crashed = os_fault_crashed(f);
             CHECK((rc == RKV_OK) == !crashed);
