@@ -4,6 +4,7 @@
  *   value log with the files that the manifest knows
  *   log records above flushed_seq, in order, into fresh mems; one whose values are torn, above the durable mark, ends the log
  *   a new manifest with all that as its snapshot, made CURRENT; then files that nothing refers to are removed
+ *   if the log is of many segments, its cells are frozen, to be flushed as soon as the flush thread runs
  *
  * Nothing is changed in meaning before all of it has been read. A directory is a new store only if it holds no file of an old one.
  */
@@ -17,7 +18,10 @@
 #include "lsm/db_parts.h"
 #include "lsm/recover.h"
 
-enum { PROGRESS_MS = 300 };
+enum {
+    PROGRESS_MS = 300,
+    SEGMENTS_LEFT = 3, /* of the log, the new one with them, that a start leaves unflushed */
+};
 
 typedef struct recovery {
     db *db;
@@ -376,6 +380,15 @@ static int begin_manifest(db *d) {
     return rc;
 }
 
+/* Only a flush gives segments back: without one each start would add its own to those that the start before left. */
+static int shorten_log(db *d) {
+    wal_stats s;
+    wal_get_stats(d->log, &s);
+    if (s.segments <= SEGMENTS_LEFT || mem_empty(d->active)) return RKV_OK;
+    int rc = mem_freeze(d);
+    return rc == RKV_ENOSPC ? RKV_OK : rc; /* the store then opens as full */
+}
+
 int recover(db *d, db_recovery *out) {
     recovery r = {.db = d, .out = out};
     version *v = NULL;
@@ -397,6 +410,7 @@ int recover(db *d, db_recovery *out) {
     if (rc == RKV_OK) rc = open_log(&r);
     if (rc == RKV_OK && !out->created && !d->options.read_only) rc = begin_manifest(d);
     if (rc == RKV_OK && !d->options.read_only) remove_orphans(d);
+    if (rc == RKV_OK && !d->options.read_only) rc = shorten_log(d);
 done:
     version_unref(v);
     edit_clear(&r.image);
