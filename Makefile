@@ -92,7 +92,7 @@ JOBS   = -j$(shell nproc)
 RUN    = $(PYTHON) tests/run_native.py
 
 .PHONY: plain-programs asan-programs fuzz-programs
-plain-programs: $(TESTS:%=$(OUT)/plain/%) $(BENCHES:%=$(OUT)/plain/%) $(API:%.c=$(OUT)/plain/%.o)
+plain-programs: $(TESTS:%=$(OUT)/plain/%) $(BENCHES:%=$(OUT)/plain/%) $(FUZZERS:%=$(OUT)/plain/%) $(API:%.c=$(OUT)/plain/%.o)
 asan-programs: $(TESTS:%=$(OUT)/asan/%) $(THREADED:%=$(OUT)/tsan/%)
 fuzz-programs: $(FUZZERS:%=$(OUT)/asan/%)
 

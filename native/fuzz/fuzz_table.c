@@ -16,11 +16,11 @@ static size_t sizes[SHAPES];
 static void build(void) {
     for (int i = 0; i < SHAPES; i++) {
         twins[i] = twin_new(shapes[i], 42);
-        table_options options = fixture_options();
+        table_options options = table_fixture_options();
         options.block_bytes = 1024;
-        fixture f = fixture_new(&twins[i], &options);
+        fixture f = table_fixture_new(&twins[i], &options);
         FUZZ_CHECK(os_read_file(f.options.os, FIXTURE_PATH, 1 << 28, &images[i], &sizes[i]) == RKV_OK);
-        fixture_free(&f);
+        table_fixture_free(&f);
     }
 }
 
@@ -60,7 +60,7 @@ static void walk(table *t, const twin *w) {
 static void fuzz_one(slice input) {
     if (input.size < 2 || input.data[0] >= SHAPES) return;
     const twin *w = &twins[input.data[0]];
-    table_options options = fixture_options();
+    table_options options = table_fixture_options();
     os_fault *f = os_fault_new(3);
     os_file *file = NULL;
     table *t = NULL;
