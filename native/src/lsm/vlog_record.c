@@ -56,7 +56,7 @@ uint64_t value_number_of_name(const char *name) {
         if (number > (UINT64_MAX - 9) / 10) return 0;
         number = number * 10 + (uint64_t)(*p - '0');
     }
-    return p - name >= 10 && strcmp(p, ".vlog") == 0 ? number : 0;
+    return p - name >= 10 && number <= INT64_MAX && strcmp(p, ".vlog") == 0 ? number : 0;
 }
 
 void value_header_encode(uint8_t out[VALUE_FILE_HEADER], const uint8_t store_id[16], uint64_t number,

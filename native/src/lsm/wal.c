@@ -109,7 +109,7 @@ static int adopt_free(wal *w, const recovered_segment *r) {
 /* Take over what recovery found, in order of id, and begin the new segment. */
 static int wal_adopt(wal *w, const recovered *r, uint64_t first_segment) {
     w->first_needed = first_segment;
-    w->next_id = first_segment ? first_segment : 1;
+    w->next_id = r->next_id > first_segment ? r->next_id : first_segment;
     atomic_store(&w->last_seq, r->next_seq - 1);
     atomic_store(&w->durable, r->durable < r->next_seq ? r->durable : r->next_seq - 1);
     w->marked = atomic_load(&w->durable);
@@ -117,7 +117,6 @@ static int wal_adopt(wal *w, const recovered *r, uint64_t first_segment) {
         const recovered_segment *found = &r->segments[i];
         int rc = found->fate == FATE_LIVE ? adopt_live(w, found) : adopt_free(w, found);
         if (rc) return rc;
-        if (found->id >= w->next_id) w->next_id = found->id + 1;
     }
     /* Nothing unsynced in the log: everything up to its end is durable, be it in tables. */
     if (!w->dirty) atomic_store(&w->durable, atomic_load(&w->last_seq));

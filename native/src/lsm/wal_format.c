@@ -51,7 +51,7 @@ uint64_t segment_id_of_name(const char *name) {
         if (id > (UINT64_MAX - 9) / 10) return 0;
         id = id * 10 + (uint64_t)(*p - '0');
     }
-    return p - name >= 10 && strcmp(p, ".wal") == 0 ? id : 0;
+    return p - name >= 10 && id <= INT64_MAX && strcmp(p, ".wal") == 0 ? id : 0;
 }
 
 size_t segment_path_size(const char *dir) {

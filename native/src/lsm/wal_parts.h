@@ -107,6 +107,7 @@ typedef struct recovered {
     recovered_segment *segments; /* by id; mem_free */
     size_t count;
     uint64_t next_seq, durable;
+    uint64_t next_id; /* above every segment there was */
     wal_recovery report;
 } recovered;
 

@@ -430,6 +430,7 @@ int recover_run(recovered *out, const wal_options *options, const recover_scope 
     *out = (recovered){0};
     r.path = mem_alloc(segment_path_size(options->dir));
     int rc = r.path ? list_segments(&r) : alloc_failed(segment_path_size(options->dir));
+    out->next_id = out->count ? out->segments[out->count - 1].id + 1 : 1;
     for (size_t i = 0; i < out->count && !rc; i++) rc = check_segment(&r, i);
     if (!rc) rc = check_end(&r);
     if (!rc) rc = replay_all(&r);
