@@ -5,8 +5,8 @@
  *            --num=N --reads=N --writes=N --value_size=100 --key_size=16 --db=DIR --cache_size=B --write_buffer_size=B --bloom_bits=10
  *            --histogram=0|1 --compression=0|1 --use_existing_db=0|1 --batch=1 --seed=1 --wal_mapped=1 --multiget=1
  *
- * A line a benchmark: micros/op, ops/s, MB/s of keys and values, bytes written to the device per user byte (all threads, from
- * /proc/self/io), CPU seconds of the whole process. Writers obey db_write_delay, and the time they wait counts.
+ * A line a benchmark: micros/op, ops/s, MB/s of keys and values, CPU of the whole process an op, bytes written per user byte: as the store counts
+ * them (log, tables, values), and as /proc/self/io does, which has first-time zeros of log segments and charges a large folio for each block. Writers obey db_write_delay, and the time they wait counts.
  * --memory_bytes follows from cache_size + 2 write buffers, as RocksDB counts them.
  */
 #include <inttypes.h>
@@ -153,14 +153,15 @@ typedef struct run {
     uint64_t unpaced;
     double owed_us; /* of delay, not slept yet */
     double begin, begin_cpu;
-    uint64_t begin_device, begin_user;
+    uint64_t begin_device, begin_user, begin_store;
 } run;
 
 static histogram latencies; /* of the run at hand */
 
-static uint64_t user_bytes(void) {
-    db_stats s;
-    db_get_stats(d, &s);
+static uint64_t user_bytes(uint64_t *out_store) {
+    db_stats s = {0};
+    if (d) db_get_stats(d, &s);
+    *out_store = s.wal.bytes_written + s.flush_bytes + s.compact_write_bytes + s.value_log_bytes;
     return s.user_bytes;
 }
 
@@ -169,7 +170,7 @@ static void run_begin(run *r, const char *name) {
     *r = (run){.name = name, .random = {f.seed * 7919}};
     for (const char *c = name; *c; c++)
         r->random.s = r->random.s * 31 + (uint8_t)*c; /* no two read or write the same keys in turn */
-    r->begin_user = d ? user_bytes() : 0;
+    r->begin_user = user_bytes(&r->begin_store);
     r->begin_device = device_bytes();
     r->begin_cpu = cpu_seconds();
     r->begin = now();
@@ -178,11 +179,14 @@ static void run_begin(run *r, const char *name) {
 static void run_end(run *r) {
     double seconds = now() - r->begin;
     double cpu = cpu_seconds() - r->begin_cpu;
-    uint64_t user = user_bytes() - r->begin_user;
+    uint64_t store;
+    uint64_t user = user_bytes(&store) - r->begin_user;
     printf("%-18s: %9.3f micros/op %9.0f ops/sec; %7.1f MB/s; cpu %.3f us/op", r->name,
            seconds * 1e6 / (double)(r->ops ? r->ops : 1), (double)r->ops / seconds, (double)r->bytes / seconds / 1e6,
            cpu * 1e6 / (double)(r->ops ? r->ops : 1));
-    if (user) printf("; written %.2f", (double)(device_bytes() - r->begin_device) / (double)user);
+    if (user)
+        printf("; written %.2f (io: %.2f)", (double)(store - r->begin_store) / (double)user,
+               (double)(device_bytes() - r->begin_device) / (double)user);
     if (r->found) printf(" (%" PRIu64 " of %" PRIu64 " found)", r->found, r->ops);
     printf("\n");
     histogram_print(&latencies);
@@ -407,6 +411,7 @@ static void print_stats(void) {
 static bool run_fill(const char *name, run *r) {
     uint64_t writes = f.writes ? f.writes : f.num;
     if (strncmp(name, "fill", 4) == 0) store_open(!f.use_existing_db);
+    db_set_sync(d, strcmp(name, "fillsync") ? WAL_NO : WAL_ALWAYS);
     run_begin(r, name);
     if (!strcmp(name, "fillseq"))
         write_many(r, writes, false, false);
