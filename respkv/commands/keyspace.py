@@ -5,6 +5,8 @@ What a command looks at is read on a worker thread, so that nobody else waits fo
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from respkv.commands import rdb
 from respkv.commands.arguments import (
     DB_RANGE,
@@ -13,7 +15,7 @@ from respkv.commands.arguments import (
     integer32,
 )
 from respkv.commands.context import Arguments, Context, Handler
-from respkv.commands.reply import OK, Reply, Status
+from respkv.commands.reply import OK, Reply, Status, encode
 from respkv.errors import CommandError
 from respkv.storage.cells import Cell, string_payload, string_value
 
@@ -26,6 +28,7 @@ EMBEDDED_SIZE_MAX = 44
 SHARED_INTEGERS = 10_000
 SHARED_REFCOUNT = 2**31 - 1
 FLUSH_RETRY_S = 0.05
+PIECE_BYTES = 256 << 10
 
 
 async def fetch(ctx: Context, db: int, key: bytes) -> Cell | None:
@@ -95,10 +98,17 @@ def flushall(ctx: Context, args: Arguments) -> Reply:
 # -------------------------------------------------------------------------------------------
 
 
-async def dump(ctx: Context, args: Arguments) -> Reply:
-    """DUMP key."""
+async def dump(ctx: Context, args: Arguments) -> AsyncIterator[bytes]:
+    """DUMP key: in pieces, since a payload may be large."""
     cell = await fetch(ctx, ctx.db, args[1])
-    return None if cell is None else await ctx.services.run(rdb.dump, string_value(cell))
+    if cell is None:
+        yield encode(None, ctx.resp)
+        return
+    payload = await ctx.services.run(rdb.dump, string_value(cell))
+    yield b"$%d\r\n" % len(payload)
+    for at in range(0, len(payload), PIECE_BYTES):
+        yield payload[at : at + PIECE_BYTES]
+    yield b"\r\n"
 
 
 async def restore(ctx: Context, args: Arguments) -> Reply:
