@@ -193,6 +193,62 @@ static void test_options_are_checked(void) {
     os_fault_free(disk);
 }
 
+/* The log may hold more than the memtables of the options that it is opened with. */
+static void test_smaller_memtables_than_before(void) {
+    os_fault *disk = os_fault_new(10);
+    db_options o = tiny(os_fault_os(disk), "a");
+    twin *t = calloc(1, sizeof *t);
+    db *d;
+    CHECK(t);
+    o.memtable_bytes = 1 << 20;
+    OK(db_open(&d, &o, NULL));
+    fill(d, t, 1, 5000);
+    OK(db_close(d));
+    o.memtable_bytes = 4096;
+    OK(db_open(&d, &o, NULL));
+    OK(twin_compare(d, t, now_of(o.os), true));
+    OK(db_wait_idle(d));
+    fill(d, t, 6000, 300);
+    OK(db_close(d));
+    OK(db_open(&d, &o, NULL));
+    OK(twin_compare(d, t, now_of(o.os), true));
+    OK(db_close(d));
+    os_fault_free(disk);
+    free(t);
+}
+
+/* One commit with more range deletions than a reservation, and reservations of the largest sizes. */
+static void test_many_reservations_in_one_commit(void) {
+    os_fault *disk = os_fault_new(11);
+    db_options o = tiny(os_fault_os(disk), "a");
+    db *d;
+    db_value v;
+    char key[KEY_SIZE_MAX];
+    memset(key, 'k', sizeof key);
+    slice last = slice_text("last");
+    cell c = {.hlc = 10000, .node = 1};
+    o.memtable_bytes = 1 << 20;
+    OK(db_open(&d, &o, NULL));
+    db_set_node(d, 1);
+    for (uint64_t i = 0; i < 900; i++) {
+        size_t size = i % 100 == 0 ? sizeof key : 10 + i % 50;
+        OK(db_reserve(d, 1, 2 * size));
+        db_delete_range(d, slice_of(key, size - 1), slice_of(key, size), i + 1);
+    }
+    OK(db_reserve(d, 1, last.size));
+    db_put(d, last, db_hash(d, last), &c);
+    CHECK(db_uncommitted(d) > 900);
+    OK(db_commit(d, NULL));
+    CHECK(db_reserve(d, 1, (size_t)1 << 31) == RKV_ETOOBIG && db_reserve(d, SIZE_MAX, 1) == RKV_ETOOBIG);
+    OK(db_reserve(d, 0, 0));
+    OK(db_close(d));
+    OK(db_open(&d, &o, NULL));
+    OK(db_get(d, last, db_hash(d, last), false, &v));
+    db_value_release(d, &v);
+    OK(db_close(d));
+    os_fault_free(disk);
+}
+
 /* --- read only ------------------------------------------------------------------------------------------------------------------ */
 
 static void test_read_only(void) {
@@ -445,6 +501,8 @@ int main(void) {
     RUN(test_foreign_files_are_refused);
     RUN(test_missing_files);
     RUN(test_options_are_checked);
+    RUN(test_smaller_memtables_than_before);
+    RUN(test_many_reservations_in_one_commit);
     RUN(test_read_only);
     RUN(test_verify_finds_what_is_damaged);
     RUN(test_repair);

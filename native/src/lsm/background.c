@@ -76,17 +76,29 @@ static void *flush_main(void *context) {
     return NULL;
 }
 
-/* What the compaction thread does next. */
+/* What the compaction thread does next. Values take turns with tables, else they would wait as long as writes go on. */
 static int compaction_step(db *d) {
     int rc = manual_unit(d);
+    d->values_turn = !d->values_turn;
+    if (rc == RKV_END && d->values_turn) rc = values_unit(d);
     if (rc == RKV_END) rc = compact_unit(d);
-    if (rc == RKV_END) rc = values_unit(d);
+    if (rc == RKV_END && !d->values_turn) rc = values_unit(d);
     return rc;
+}
+
+/* Read filters and indexes of the tables that were found at open, upper levels first, so that fewer first reads wait. What fails here fails there, too. */
+static void warm_up(db *d) {
+    picture *p = picture_take(d);
+    for (unsigned i = 0; i < p->version->depth; i++)
+        for (size_t k = 0; k < p->version->levels[i].count && !atomic_load(&d->closing); k++)
+            table_load(p->version->levels[i].files[k]->table);
+    picture_unref(d, p);
 }
 
 static void *compact_main(void *context) {
     db *d = context;
     setpriority(PRIO_PROCESS, 0, COMPACTION_NICE); /* on Linux: this thread's */
+    warm_up(d);
     pthread_mutex_lock(&d->lock);
     while (!atomic_load(&d->closing)) {
         uint64_t looked_at = d->work_number;

@@ -81,8 +81,11 @@ static inline uint64_t db_hash(const db *d, slice key) {
 
 /* --- write (owner) ------------------------------------------------------------------------------------------------------- */
 
-/* Room for count puts with together `bytes` of keys and payloads (payloads that go to the value log count as VALUE_REF_SIZE_MAX). RKV_EREADONLY, RKV_ENOSPC,
- * RKV_ENOMEM: nothing changed, no put may follow. Never sleeps. */
+enum { DB_RANGES_RESERVED = 8 };
+
+/* Room for count puts with together `bytes` of keys and payloads (payloads that go to the value log count as VALUE_REF_SIZE_MAX), of them up to
+ * DB_RANGES_RESERVED range deletions. A reservation takes the place of the one before. RKV_EREADONLY, RKV_ENOSPC, RKV_ENOMEM, RKV_ETOOBIG (a GiB at once):
+ * no put may follow; what was put before stays. May commit what is open. Never sleeps. */
 int db_reserve(db *d, size_t count, size_t bytes);
 
 /* Merge one cell into the store and the open batch. All cells of one commit share one node id (db_set_node). What db_value_write gave is put
@@ -98,7 +101,7 @@ size_t db_uncommitted(const db *d);
 /* Append the open batch to the log as one record; *out_seq (may be NULL) is the seq to wait for. With nothing put: RKV_OK and the last seq. */
 int db_commit(db *d, uint64_t *out_seq);
 
-/* Reserve, put and commit a whole batch, as received: large payloads go to the value log on this thread. */
+/* Reserve, put and commit a whole batch, as received: large payloads go to the value log on this thread. At most DB_RANGES_RESERVED range deletions. */
 int db_write(db *d, slice batch, uint64_t *out_seq);
 
 void db_set_node(db *d, uint32_t node); /* the node id of the versions put here; before the first put */
@@ -122,7 +125,7 @@ typedef struct db_value {
     struct picture *picture; /* private */
 } db_value;
 
-/* The winner of key (owner). RKV_OK, RKV_NOTFOUND, RKV_WOULDBLOCK (only if nowait), RKV_EIO, RKV_ECORRUPT. Release after RKV_OK. */
+/* The winner of key (owner). As long as it is not released, the value that it points to can be read. RKV_OK, RKV_NOTFOUND, RKV_WOULDBLOCK (only if nowait), RKV_EIO, RKV_ECORRUPT. Release after RKV_OK. */
 int db_get(db *d, slice key, uint64_t hash, bool nowait, db_value *out);
 void db_value_release(db *d, db_value *v);
 
@@ -136,7 +139,7 @@ void db_prefetch(db *d, slice key, uint64_t hash);
 /* The size of a cell's value in bytes, without reading it. RKV_ECORRUPT. */
 int db_value_size(const cell *c, uint64_t *out);
 
-/* Copy the value of a pointer cell into data (db_value_size bytes). Any thread. */
+/* Copy the value of a pointer cell into data (db_value_size bytes). Any thread, while the db_value or view that showed the cell is held. */
 int db_value_read(db *d, slice key, const cell *c, bool nowait, uint8_t *data);
 
 /* Write a payload to the value log (any thread, waits for the write): *out_size bytes of the pointer payload in out. For cells with payloads >= db_value_log_min. */

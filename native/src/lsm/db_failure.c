@@ -15,9 +15,13 @@ static uint64_t reserve_bytes(const db *d) {
     return d->options.memtable_bytes < (64u << 20) ? d->options.memtable_bytes : 64u << 20;
 }
 
-/* Below it writes are refused: what flushes of full memtables and one table of a compaction need. */
-static uint64_t space_floor(const db *d) {
-    return 2 * d->options.memtable_bytes + d->options.table_bytes;
+/* Below it writes are refused: what flushes of full memtables and the largest compaction (of level 0 into level 1) need. */
+static uint64_t space_floor(db *d) {
+    pthread_mutex_lock(&d->lock);
+    const version *v = d->current->version;
+    uint64_t merge = v->levels[0].bytes + v->levels[1].bytes;
+    pthread_mutex_unlock(&d->lock);
+    return 2 * d->options.memtable_bytes + d->options.table_bytes + merge;
 }
 
 int reserve_file_create(db *d) {
@@ -86,11 +90,12 @@ void space_check(db *d) {
     uint64_t free_bytes;
     int failure = atomic_load(&d->failure);
     if (failure == RKV_EREADONLY || d->os->ops->free_space(d->os, d->dir, &free_bytes) != RKV_OK) return;
-    uint64_t need = space_floor(d) + (d->reserve_file ? 0 : reserve_bytes(d));
-    if (failure == RKV_OK && free_bytes < space_floor(d)) {
+    uint64_t least = space_floor(d);
+    uint64_t need = least + (d->reserve_file ? 0 : reserve_bytes(d));
+    if (failure == RKV_OK && free_bytes < least) {
         char text[100];
         snprintf(text, sizeof text, "%llu bytes are free, %llu are kept for flush and compaction",
-                 (unsigned long long)free_bytes, (unsigned long long)space_floor(d));
+                 (unsigned long long)free_bytes, (unsigned long long)least);
         refuse(d, RKV_ENOSPC, "no space", text);
     } else if (failure == RKV_ENOSPC && free_bytes >= need) {
         accept_again(d);

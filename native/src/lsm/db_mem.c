@@ -6,16 +6,15 @@
 #include "lsm/db_parts.h"
 
 enum {
-    RANGE_KEY_BYTES_MAX = RANGES_RESERVED * 2 * KEY_SIZE_MAX,
     KEY_CHUNK_MIN = 1024,
 };
 
-int mem_new(mem **out, const db *d) {
+int mem_new(mem **out, const db *d, size_t capacity) {
     mem *m = mem_zalloc(sizeof *m);
     if (!m) return alloc_failed(sizeof *m);
     atomic_init(&m->refs, 1);
-    int rc = memtable_new(&m->table, d->options.memtable_bytes, &d->identity.seed);
-    if (rc == RKV_OK) rc = mem_reserve_ranges(m, 0);
+    int rc = memtable_new(&m->table, capacity, &d->identity.seed);
+    if (rc == RKV_OK) rc = mem_reserve_ranges(m, 0, 0);
     if (rc) {
         mem_unref(m);
         return rc;
@@ -51,11 +50,10 @@ static int ranges_room(mem *m) {
     return RKV_OK;
 }
 
-int mem_reserve_ranges(mem *m, size_t bytes) {
-    if (bytes > RANGE_KEY_BYTES_MAX) bytes = RANGE_KEY_BYTES_MAX;
-    size_t count = atomic_load_explicit(&m->range_count, memory_order_relaxed);
-    if (m->range_room && count + RANGES_RESERVED > m->range_room)
-        return status_set(RKV_ETOOBIG, "%zu range deletions in one memtable", count);
+int mem_reserve_ranges(mem *m, size_t count, size_t bytes) {
+    size_t before = atomic_load_explicit(&m->range_count, memory_order_relaxed);
+    if (before + count > MEM_RANGES_MAX)
+        return status_set(RKV_ETOOBIG, "%zu range deletions in one memtable", before + count);
     int rc = ranges_room(m);
     if (rc || bytes <= m->key_left) return rc;
     size_t size = bytes < KEY_CHUNK_MIN ? KEY_CHUNK_MIN : bytes;

@@ -26,7 +26,6 @@ enum {
     MEMS_STOP = 4,         /* active and frozen together: writers should stop */
     MEMS_MAX = 8,          /* db_reserve refuses more */
     MEM_RANGES_MAX = 1024, /* range deletions in one mem */
-    RANGES_RESERVED = 8,   /* range deletions that one db_reserve covers */
     TEXT_SIZE = 512,
 };
 
@@ -187,6 +186,7 @@ struct db {
     uint64_t work_number; /* counts changes that may have made work */
     uint64_t idle_number; /* the count when compaction last found nothing to do */
     pick_cursor cursor;   /* the compaction's */
+    bool values_turn;     /* so */
     char failure_text[TEXT_SIZE];
     char space_text[TEXT_SIZE];
     size_t memory_bytes;
@@ -200,12 +200,12 @@ struct db {
 
 /* --- db_mem.c ------------------------------------------------------------------------------------------------------------- */
 
-int mem_new(mem **out, const db *d);
+int mem_new(mem **out, const db *d, size_t capacity);
 void mem_ref(mem *m);
 void mem_unref(mem *m); /* accepts NULL */
 
-/* Room for RANGES_RESERVED range deletions with together `bytes` of keys. RKV_ETOOBIG: not in this one. */
-int mem_reserve_ranges(mem *m, size_t bytes);
+/* Room for count range deletions with together `bytes` of keys. RKV_ETOOBIG: not in this one. */
+int mem_reserve_ranges(mem *m, size_t count, size_t bytes);
 
 /* Merge one cell (room reserved); late: see version.h. */
 void mem_put(mem *m, slice key, uint64_t hash, const cell *c, bool is_late);

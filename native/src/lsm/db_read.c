@@ -154,7 +154,8 @@ static void get_group(db *d, picture *p, const slice *keys, const uint64_t *hash
         blocked += group[i].rc == RKV_WOULDBLOCK;
         if (group[i].rc) continue;
         out[i] = (db_value){.cell = group[i].best, .pin = group[i].pin};
-        if (!group[i].in_memory) continue;
+        /* What a pointer names is kept by the picture, too. */
+        if (!group[i].in_memory && !(group[i].best.flags & CELL_POINTER)) continue;
         p->owner_holds++;
         out[i].picture = p;
     }

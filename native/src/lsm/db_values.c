@@ -149,8 +149,11 @@ static int move_part(db *d) {
 
 /* All has been moved and put: once it is flushed, the file goes. */
 static int remove_file(db *d) {
+    pthread_mutex_lock(&d->lock);
+    uint64_t seq = d->retire.seq;
+    pthread_mutex_unlock(&d->lock);
     pthread_mutex_lock(&d->edit_lock);
-    bool flushed = d->flushed_seq >= d->retire.seq;
+    bool flushed = d->flushed_seq >= seq;
     pthread_mutex_unlock(&d->edit_lock);
     if (!flushed) return RKV_END;
     store_change change = {.value_removed = d->retire.file, .dead = mem_zalloc(sizeof(garbage_batch))};

@@ -10,7 +10,11 @@
 #include "base/status.h"
 #include "lsm/db_parts.h"
 
-enum { BATCH_KEEP_MAX = 8 << 20 /* a larger buffer is given back after its commit */ };
+enum {
+    BATCH_KEEP_MAX = 8 << 20, /* a larger buffer is given back after its commit */
+    BATCH_MAX = WAL_PAYLOAD_MAX,
+    RANGE_KEYS_MAX = DB_RANGES_RESERVED * 2 * KEY_SIZE_MAX,
+};
 
 static void count(_Atomic uint64_t *counter, uint64_t n) {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
@@ -99,7 +103,7 @@ int mem_freeze(db *d) {
     uint64_t segment;
     int rc = batch_commit(d);
     if (rc == RKV_OK) rc = freeze_allowed(d);
-    if (rc == RKV_OK) rc = mem_new(&fresh, d);
+    if (rc == RKV_OK) rc = mem_new(&fresh, d, d->options.memtable_bytes);
     if (rc == RKV_OK) rc = picture_new(&p);
     if (rc == RKV_OK) rc = wal_rotate(d->log, &segment);
     if (rc) {
@@ -134,22 +138,27 @@ static int reserve_buffers(db *d, size_t bytes) {
     return rc;
 }
 
+/* Room in the active mem. */
+static int reserve_mem(db *d, size_t count, size_t bytes) {
+    int rc = memtable_reserve(d->active->table, count, bytes);
+    return rc ? rc : mem_reserve_ranges(d->active, DB_RANGES_RESERVED, bytes < RANGE_KEYS_MAX ? bytes : RANGE_KEYS_MAX);
+}
+
 int db_reserve(db *d, size_t count, size_t bytes) {
     int rc = atomic_load_explicit(&d->failure, memory_order_relaxed);
     if (rc == RKV_ENOSPC && !d->options.background) space_check(d);
     if (rc && (rc = db_failure(d))) return rc;
     if (d->batch_stuck && (rc = batch_commit(d))) return rc;
-    if (count > UINT32_MAX / 2 || bytes > UINT32_MAX)
+    if (count > BATCH_MAX / BATCH_ENTRY_OVERHEAD_MAX / 2 || bytes > BATCH_MAX / 2)
         return status_set(RKV_ETOOBIG, "%zu puts of %zu bytes at once", count, bytes);
-    rc = memtable_reserve(d->active->table, count, bytes);
-    if (rc == RKV_OK) rc = mem_reserve_ranges(d->active, bytes);
+    size_t encoded = BATCH_HEADER_SIZE + count * BATCH_ENTRY_OVERHEAD_MAX + bytes;
+    if (d->batch.size > BATCH_MAX - encoded && (rc = batch_commit(d))) return rc;
+    rc = reserve_mem(d, count, bytes);
     if (rc == RKV_ETOOBIG && !mem_empty(d->active)) {
         rc = mem_freeze(d);
-        if (rc == RKV_OK) rc = memtable_reserve(d->active->table, count, bytes);
-        if (rc == RKV_OK) rc = mem_reserve_ranges(d->active, bytes);
+        if (rc == RKV_OK) rc = reserve_mem(d, count, bytes);
     }
-    if (rc) return rc;
-    return reserve_buffers(d, BATCH_HEADER_SIZE + count * BATCH_ENTRY_OVERHEAD_MAX + bytes);
+    return rc ? rc : reserve_buffers(d, encoded);
 }
 
 /* --- put ------------------------------------------------------------------------------------------------------------------- */
@@ -291,8 +300,8 @@ int db_write(db *d, slice batch, uint64_t *out_seq) {
     buf encoded = {0};
     uint64_t seq;
     int rc = batch_measure(d, batch, &bytes, &ranges, &large);
-    if (rc == RKV_OK && ranges > RANGES_RESERVED)
-        rc = status_set(RKV_ETOOBIG, "batch: %zu range deletions, at most %d", ranges, RANGES_RESERVED);
+    if (rc == RKV_OK && ranges > DB_RANGES_RESERVED)
+        rc = status_set(RKV_ETOOBIG, "batch: %zu range deletions, at most %d", ranges, DB_RANGES_RESERVED);
     if (rc == RKV_OK) rc = batch_commit(d);
     if (rc == RKV_OK) rc = db_reserve(d, get_fixed32(batch.data + 12), bytes);
     if (rc == RKV_OK && large) {

@@ -23,14 +23,17 @@ enum {
     SEGMENTS_LEFT = 3, /* of the log, the new one with them, that a start leaves unflushed */
 };
 
+static const size_t REPLAY_MEM_MAX = (size_t)8 << 30;
+
 typedef struct recovery {
     db *db;
     db_recovery *out;
     edit image;
     uint64_t highest_number; /* of a table or manifest in the directory */
     uint64_t highest_value_file;
-    bool has_data; /* tables, logs, value files or manifests */
-    uint64_t replayed_bytes, all_bytes;
+    bool has_data;     /* tables, logs, value files or manifests */
+    uint64_t segments; /* of the log */
+    uint64_t replayed_bytes;
     uint64_t told_ns; /* when progress was told */
 } recovery;
 
@@ -50,6 +53,7 @@ static void look_at_name(void *context, const char *name) {
         higher(&r->highest_value_file, number);
         r->has_data = true;
     } else if (numbered_name(name, "", ".wal", &number)) {
+        r->segments++;
         r->has_data = true;
     } else if (numbered_name(name, "MANIFEST-", "", &number)) {
         higher(&r->highest_number, number);
@@ -213,7 +217,8 @@ static void tell_progress(recovery *r, size_t bytes) {
     uint64_t now = d->os->ops->mono_ns(d->os);
     if (now - r->told_ns < PROGRESS_MS * 1000000ull) return;
     r->told_ns = now;
-    uint64_t all = r->all_bytes > r->replayed_bytes ? r->all_bytes : r->replayed_bytes;
+    uint64_t all = r->segments * d->options.wal_segment_bytes; /* at most, as a rule */
+    if (all < r->replayed_bytes) all = r->replayed_bytes;
     d->options.progress(d->options.context, r->replayed_bytes, all);
 }
 
@@ -232,12 +237,20 @@ static int check_values(db *d, slice payload) {
     return rc == RKV_END ? RKV_OK : rc;
 }
 
+/* The log may hold far more than MEMS_MAX memtables of the present memtable_bytes: it may have been written under another. So the
+ * second is as large as ever, and each one after it four times as large as the one before. */
+static size_t replay_capacity(const db *d) {
+    size_t capacity = d->options.memtable_bytes;
+    for (size_t i = 1; i < d->current->mem_count && capacity < REPLAY_MEM_MAX; i++) capacity *= 4;
+    return capacity;
+}
+
 /* A fresh active mem before the replayed ones. No log segment is given up before all of them are flushed. */
 static int next_mem(db *d) {
     picture *p = NULL;
     mem *fresh = NULL;
     if (d->current->mem_count == MEMS_MAX) return status_set(RKV_ETOOBIG, "log: more than %d memtables", MEMS_MAX);
-    int rc = mem_new(&fresh, d);
+    int rc = mem_new(&fresh, d, replay_capacity(d));
     if (rc == RKV_OK) rc = picture_new(&p);
     if (rc) {
         mem_unref(fresh);
@@ -259,17 +272,37 @@ static int next_mem(db *d) {
     return RKV_OK;
 }
 
+/* What a record needs. */
+typedef struct need {
+    size_t count, bytes, ranges, range_bytes;
+} need;
+
+static int measure(slice payload, need *out) {
+    batch_reader b;
+    batch_entry e;
+    int rc = batch_open(&b, payload);
+    *out = (need){.count = b.count, .bytes = payload.size};
+    while (rc == RKV_OK && (rc = batch_next(&b, &e)) == RKV_OK) {
+        if (!e.is_range) continue;
+        out->ranges++;
+        out->range_bytes += e.key.size + e.end.size;
+    }
+    return rc == RKV_END ? RKV_OK : rc;
+}
+
+static int reserve(mem *m, const need *n) {
+    int rc = memtable_reserve(m->table, n->count, n->bytes);
+    return rc ? rc : mem_reserve_ranges(m, n->ranges, n->range_bytes);
+}
+
 /* Room in the active mem for a record; a full mem is left for the flush. */
-static int replay_room(db *d, uint64_t seq, size_t count, size_t bytes) {
-    int rc = memtable_reserve(d->active->table, count, bytes);
-    if (rc == RKV_OK) rc = mem_reserve_ranges(d->active, bytes);
+static int replay_room(db *d, uint64_t seq, const need *n) {
+    int rc = reserve(d->active, n);
     if (rc != RKV_ETOOBIG || mem_empty(d->active)) return rc;
     d->active->last_seq = seq - 1;
     d->active->log_segment = d->log_segment;
     rc = next_mem(d);
-    if (rc == RKV_OK) rc = memtable_reserve(d->active->table, count, bytes);
-    if (rc == RKV_OK) rc = mem_reserve_ranges(d->active, bytes);
-    return rc;
+    return rc ? rc : reserve(d->active, n);
 }
 
 static int replay_entries(recovery *r, slice payload) {
@@ -292,12 +325,10 @@ static int replay_record(void *context, uint64_t seq, bool durable, slice payloa
     db *d = r->db;
     tell_progress(r, payload.size);
     if (seq <= d->flushed_seq) return RKV_OK;
-    int rc = batch_check(payload);
+    need n;
+    int rc = measure(payload, &n);
     if (rc == RKV_OK && !durable) rc = check_values(d, payload);
-    if (rc) return rc;
-    batch_reader b;
-    rc = batch_open(&b, payload);
-    if (rc == RKV_OK) rc = replay_room(d, seq, b.count, payload.size);
+    if (rc == RKV_OK) rc = replay_room(d, seq, &n);
     return rc ? rc : replay_entries(r, payload);
 }
 
@@ -352,7 +383,7 @@ static int first_picture(db *d, version *v) {
     picture *p = NULL;
     int rc = picture_new(&p);
     if (rc) return rc;
-    rc = mem_new(&d->active, d);
+    rc = mem_new(&d->active, d, d->options.memtable_bytes);
     if (rc) {
         mem_free(p);
         return rc;
@@ -384,7 +415,7 @@ static int begin_manifest(db *d) {
 static int shorten_log(db *d) {
     wal_stats s;
     wal_get_stats(d->log, &s);
-    if (s.segments <= SEGMENTS_LEFT || mem_empty(d->active)) return RKV_OK;
+    if (s.segments <= SEGMENTS_LEFT || mem_empty(d->active) || d->current->mem_count == MEMS_MAX) return RKV_OK;
     int rc = mem_freeze(d);
     return rc == RKV_ENOSPC ? RKV_OK : rc; /* the store then opens as full */
 }
