@@ -153,7 +153,8 @@ static void test_crash_at_every_call(void) {
     printf("%u crash states\n", states);
 }
 
-/* A log of three segments, synced up to record seed % 40 + 1, as a cut leaves it. *out_second: where segment 2 begins. */
+/* A log of three segments, synced up to record seed % 40 + 1, as a cut leaves it. *out_second: where segment 2
+ * begins. */
 static void machine_cut(scenario *s, uint64_t *out_second) {
     f = machine_new(s->seed);
     wal_options options = scenario_options(s, os_fault_os(f));
@@ -173,7 +174,8 @@ static void machine_cut(scenario *s, uint64_t *out_second) {
 }
 
 /* Power cuts that leave holes, over several segments, and then a crash at each change that their recovery makes, as
- * often as there are any. Of three seeds one has its log cut by the caller, one has had it before, at a first record. */
+ * often as there are any. Of three seeds one has its log cut by the caller, one has had it before, at a first
+ * record. */
 static void crash_in_recovery(uint64_t seed, unsigned *count) {
     scenario s = {.seed = seed, .mapped = seed & 1};
     uint64_t second;

@@ -191,7 +191,7 @@ int vlog_read(vlog *v, const value_ref *ref, slice key, bool nowait, uint8_t *da
     uint64_t end;
     value_file *f = value_file_take(v, ref->file, &end);
     if (!f) return file_gone(v, ref);
-    value_head h;
+    value_head h = {0};
     int rc = head_of_ref(v, f, end, ref, key, nowait, &h);
     if (!rc) rc = read_all(f, ref->offset + VALUE_HEAD + h.key_size, data, (size_t)h.value_size, nowait);
     if (!rc && crc32c(0, data, (size_t)h.value_size) != h.value_crc)
@@ -224,7 +224,7 @@ int vlog_check(vlog *v, const value_ref *ref, slice key) {
     uint64_t end;
     value_file *f = value_file_take(v, ref->file, &end);
     if (!f) return file_gone(v, ref);
-    value_head h;
+    value_head h = {0};
     int rc = head_of_ref(v, f, end, ref, key, false, &h);
     if (!rc) rc = walk_value(f, ref->offset, &h, NULL);
     value_file_drop(v, f);
@@ -250,7 +250,7 @@ int vlog_rewrite(vlog *v, const value_ref *ref, slice key) {
     uint64_t end;
     value_file *f = value_file_take(v, ref->file, &end);
     if (!f) return file_gone(v, ref);
-    value_head h;
+    value_head h = {0};
     rc = head_of_ref(v, f, end, ref, key, false, &h);
     if (!rc) rc = rewrite(v, f, ref, key, &h);
     pthread_mutex_lock(&v->lock);

@@ -47,21 +47,25 @@ static int wal_free(wal *w) {
     return rc;
 }
 
-static int options_take(wal_options *to, const wal_options *from) {
-    *to = *from;
-    uint64_t bytes = from->segment_bytes ? from->segment_bytes : SEGMENT_BYTES;
-    to->segment_bytes = (bytes + SEGMENT_UNIT - 1) & ~(uint64_t)(SEGMENT_UNIT - 1);
-    size_t size = strlen(from->dir) + 1;
-    char *dir = mem_alloc(size);
-    to->dir = dir;
-    if (!dir) return alloc_failed(size);
-    memcpy(dir, from->dir, size);
-    return RKV_OK;
-}
-
-static int wal_new(wal **out, const wal_options *options) {
+/* NULL: out of memory, said so. */
+static wal *wal_new(const wal_options *options) {
+    size_t size = strlen(options->dir) + 1;
     wal *w = mem_zalloc(sizeof *w);
-    if (!w) return alloc_failed(sizeof *w);
+    char *dir = mem_alloc(size);
+    uint8_t *scratch = mem_alloc(WAL_SCRATCH);
+    if (!w || !dir || !scratch) {
+        mem_free(w);
+        mem_free(dir);
+        mem_free(scratch);
+        alloc_failed(sizeof *w + size + WAL_SCRATCH);
+        return NULL;
+    }
+    uint64_t bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES;
+    w->options = *options;
+    w->options.segment_bytes = (bytes + SEGMENT_UNIT - 1) & ~(uint64_t)(SEGMENT_UNIT - 1);
+    w->options.dir = memcpy(dir, options->dir, size);
+    w->policy = options->policy;
+    w->scratch = scratch;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -70,15 +74,7 @@ static int wal_new(wal **out, const wal_options *options) {
     pthread_cond_init(&w->wake_prepare, NULL);
     pthread_cond_init(&w->changed, NULL);
     pthread_mutex_init(&w->lock, NULL);
-    w->policy = options->policy;
-    int rc = options_take(&w->options, options);
-    w->scratch = rc ? NULL : mem_alloc(WAL_SCRATCH);
-    if (!rc && !w->scratch) rc = alloc_failed(WAL_SCRATCH);
-    if (rc)
-        wal_free(w);
-    else
-        *out = w;
-    return rc;
+    return w;
 }
 
 static int adopt_live(wal *w, const recovered_segment *r) {
@@ -144,12 +140,11 @@ static int threads_start(wal *w) {
 
 int wal_open(wal **out, const wal_options *options, uint64_t first_segment, uint64_t next_seq_min, wal_replay_fn replay,
              void *context, wal_recovery *out_recovery) {
-    wal *w = NULL;
-    int rc = wal_new(&w, options);
-    if (rc) return rc;
+    wal *w = wal_new(options);
+    if (!w) return RKV_ENOMEM;
     recovered r = {0};
     const recover_scope all = {first_segment, next_seq_min, UINT64_MAX, true};
-    rc = recover_run(&r, &w->options, &all, replay, context);
+    int rc = recover_run(&r, &w->options, &all, replay, context);
     if (!rc) {
         pthread_mutex_lock(&w->lock);
         rc = wal_adopt(w, &r, first_segment);

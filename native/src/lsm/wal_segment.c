@@ -53,11 +53,6 @@ int segment_close(const wal_options *options, segment *s, bool unlink) {
 
 /* ---- making one -------------------------------------------------------------------------------------------------- */
 
-static int segment_create(const wal_options *options, segment *s) {
-    int rc = options->os->ops->open(options->os, &s->file, s->path, OS_CREATE);
-    return rc ? rc : s->file->ops->preallocate(s->file, s->size);
-}
-
 static int segment_begin(const wal_options *options, segment *s) {
     uint8_t header[WAL_SEGMENT_HEADER];
     segment_header(header, options->store_id, s->id);
@@ -69,19 +64,10 @@ static int segment_begin(const wal_options *options, segment *s) {
     return rc == RKV_EINVAL ? RKV_OK : rc; /* not here: write_at then */
 }
 
-static int segment_make(const wal_options *options, segment **out, uint64_t id, uint64_t size) {
-    segment *s = segment_new(options, id, size);
-    if (!s) return alloc_failed(sizeof *s);
-    int rc = segment_create(options, s);
-    if (!rc) rc = segment_begin(options, s);
-    if (rc) {
-        char text[WAL_FAILURE_TEXT];
-        snprintf(text, sizeof text, "%s", status_text());
-        segment_close(options, s, s->file != NULL); /* if it was not even created, the file is not ours */
-        return status_set(rc, "%s", text);
-    }
-    *out = s;
-    return RKV_OK;
+static int segment_create(const wal_options *options, segment *s) {
+    int rc = options->os->ops->open(options->os, &s->file, s->path, OS_CREATE);
+    if (!rc) rc = s->file->ops->preallocate(s->file, s->size);
+    return rc ? rc : segment_begin(options, s);
 }
 
 static int segment_recycle(const wal_options *options, segment *s, uint64_t id) {
@@ -104,36 +90,46 @@ static int segment_recycle(const wal_options *options, segment *s, uint64_t id) 
     return rc;
 }
 
-/* Take a spare if there is one of the right size, and make the segment outside the lock. */
+/* Take a spare if there is one of the right size, or a new one. */
+static segment *take_spare(wal *w, uint64_t id, uint64_t size) {
+    segment *s = size == w->options.segment_bytes ? w->spare : NULL;
+    if (!s) return segment_new(&w->options, id, size);
+    w->spare = s->next;
+    w->spare_count--;
+    return s;
+}
+
+/* What prepare_sized does outside the lock. A segment that cannot be had is closed. */
+static int make_ready(const wal_options *options, segment *s, uint64_t id) {
+    int rc = s->file ? segment_recycle(options, s, id) : segment_create(options, s);
+    if (!rc) return RKV_OK;
+    char text[WAL_FAILURE_TEXT];
+    snprintf(text, sizeof text, "%s", status_text());
+    segment_close(options, s, s->file != NULL); /* if it was not even created, the file is not ours */
+    return status_set(rc, "%s", text);
+}
+
 static int prepare_sized(wal *w, uint64_t size) {
     assert(!w->preparing && !w->next);
-    segment *s = size == w->options.segment_bytes ? w->spare : NULL;
-    if (s) {
-        w->spare = s->next;
-        w->spare_count--;
-    }
-    bool recycled = s != NULL;
     uint64_t id = w->next_id++;
+    segment *s = take_spare(w, id, size);
+    bool recycled = s && s->file;
     w->preparing = true;
     w->prepare_wanted = false;
     pthread_mutex_unlock(&w->lock);
-    int rc = s ? segment_recycle(&w->options, s, id) : segment_make(&w->options, &s, id, size);
+    int rc = s ? make_ready(&w->options, s, id) : alloc_failed(sizeof *s);
     pthread_mutex_lock(&w->lock);
     w->preparing = false;
     w->prepare_attempts++;
     w->prepare_status = rc;
     w->prepare_held = rc != RKV_OK;
-    if (rc) {
-        snprintf(w->prepare_text, sizeof w->prepare_text, "%s", status_text());
-        if (rc != RKV_ENOSPC && rc != RKV_ENOMEM) wal_fail(w, rc);
-        if (recycled) {
-            s->next = w->trash;
-            w->trash = s;
-        }
-    } else {
+    if (s && !rc) {
         s->next = NULL;
         w->next = s;
         w->stats.recycled += recycled;
+    } else {
+        snprintf(w->prepare_text, sizeof w->prepare_text, "%s", status_text());
+        if (rc != RKV_ENOSPC && rc != RKV_ENOMEM) wal_fail(w, rc);
     }
     pthread_cond_broadcast(&w->changed);
     return rc;

@@ -8,25 +8,15 @@
 
 #include "base/status.h"
 
-void *disk_take(void *block, size_t size) {
-    block = realloc(block, size ? size : 1);
-    if (!block) abort();
-    return block;
-}
-
-static void *take_zeroed(size_t size) {
-    return memset(disk_take(NULL, size), 0, size);
-}
-
 static char *take_text(const char *text, size_t size) {
-    char *copy = take_zeroed(size + 1);
+    char *copy = disk_take(size + 1);
     return memcpy(copy, text, size);
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------------------------- */
 
 static disk_node *node_new(disk *d, bool dir) {
-    disk_node *n = take_zeroed(sizeof *n);
+    disk_node *n = disk_take(sizeof *n);
     n->refs = 1;
     n->dir = dir;
     n->previous = d->last;
@@ -40,11 +30,11 @@ void disk_ref(disk_node *n) {
 }
 
 static void entries_clear(disk *d, disk_entries *e) {
-    for (size_t i = 0; i < e->count; i++) {
-        free(e->at[i].name);
-        disk_unref(d, e->at[i].node);
+    for (disk_entry *gone = e->first, *next; gone; gone = next) {
+        next = gone->next;
+        disk_unref(d, gone->node);
+        free(gone);
     }
-    free(e->at);
     *e = (disk_entries){0};
 }
 
@@ -61,39 +51,48 @@ void disk_unref(disk *d, disk_node *n) {
     free(n);
 }
 
-static disk_entry *entry_find(const disk_entries *e, const char *name) {
-    for (size_t i = 0; i < e->count; i++)
-        if (strcmp(e->at[i].name, name) == 0) return &e->at[i];
-    return NULL;
+/* The link to the entry of that name, or NULL. */
+static disk_entry **entry_link(disk_entries *e, const char *name) {
+    disk_entry **link = &e->first;
+    while (*link && strcmp((*link)->name, name) != 0) link = &(*link)->next;
+    return *link ? link : NULL;
+}
+
+static disk_entry *entry_find(disk_entries *e, const char *name) {
+    disk_entry **link = entry_link(e, name);
+    return link ? *link : NULL;
 }
 
 static void entry_set(disk *d, disk_entries *e, const char *name, disk_node *n) {
     disk_ref(n);
-    disk_entry *old = entry_find(e, name);
-    if (old) {
-        disk_unref(d, old->node);
-        old->node = n;
+    disk_entry *entry = entry_find(e, name);
+    if (entry) {
+        disk_unref(d, entry->node);
+        entry->node = n;
         return;
     }
-    if (e->count == e->capacity) {
-        e->capacity = e->capacity ? 2 * e->capacity : 8;
-        e->at = disk_take(e->at, e->capacity * sizeof *e->at);
-    }
-    e->at[e->count++] = (disk_entry){take_text(name, strlen(name)), n};
+    size_t size = strlen(name) + 1;
+    entry = disk_take(sizeof *entry + size);
+    entry->node = n;
+    memcpy(entry->name, name, size);
+    *(e->end ? e->end : &e->first) = entry;
+    e->end = &entry->next;
+    e->count++;
 }
 
 static void entry_remove(disk *d, disk_entries *e, const char *name) {
-    disk_entry *gone = entry_find(e, name);
-    free(gone->name);
-    disk_unref(d, gone->node);
-    memmove(gone, gone + 1, (size_t)(e->at + e->count - (gone + 1)) * sizeof *gone);
+    disk_entry **link = entry_link(e, name), *gone = *link;
+    *link = gone->next;
+    if (!gone->next) e->end = link == &e->first ? NULL : link;
     e->count--;
+    disk_unref(d, gone->node);
+    free(gone);
 }
 
 void disk_entries_copy(disk *d, disk_entries *to, const disk_entries *from) {
     disk_entries old = *to;
     *to = (disk_entries){0};
-    for (size_t i = 0; i < from->count; i++) entry_set(d, to, from->at[i].name, from->at[i].node);
+    for (const disk_entry *e = from->first; e; e = e->next) entry_set(d, to, e->name, e->node);
     entries_clear(d, &old);
 }
 
@@ -157,7 +156,7 @@ bool disk_is_dir(const disk_node *n) {
 static void change_add(disk *d, disk_change change) {
     if (d->change_count == d->change_capacity) {
         d->change_capacity = d->change_capacity ? 2 * d->change_capacity : 16;
-        d->changes = disk_take(d->changes, d->change_capacity * sizeof *d->changes);
+        d->changes = disk_grow(d->changes, d->change_capacity * sizeof *d->changes);
     }
     disk_ref(change.node);
     if (change.from_dir) disk_ref(change.from_dir);
@@ -266,7 +265,7 @@ static bool change_is_needed(const disk *d, size_t i, const bool *wanted) {
 int disk_sync_dir(disk *d, const char *path) {
     disk_node *dir = disk_find(d, path);
     if (!dir || !dir->dir) return missing(path);
-    bool *wanted = take_zeroed(d->change_count);
+    bool *wanted = disk_take(d->change_count);
     for (size_t i = d->change_count; i-- > 0;)
         wanted[i] = change_touches(&d->changes[i], dir, NULL) || change_is_needed(d, i, wanted);
     size_t applied = 0;
@@ -280,8 +279,10 @@ int disk_list(disk *d, const char *path, disk_names *out) {
     disk_node *dir = disk_find(d, path);
     if (!dir || !dir->dir) return missing(path);
     const disk_entries *e = &dir->entries_now;
-    *out = (disk_names){take_zeroed(e->count * sizeof *out->at), e->count};
-    for (size_t i = 0; i < e->count; i++) out->at[i] = take_text(e->at[i].name, strlen(e->at[i].name));
+    disk_names names = {.at = disk_take(e->count * sizeof *names.at)};
+    for (const disk_entry *entry = e->first; entry; entry = entry->next)
+        names.at[names.count++] = take_text(entry->name, strlen(entry->name));
+    *out = names;
     return RKV_OK;
 }
 
@@ -294,7 +295,7 @@ void disk_names_clear(disk_names *names) {
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 disk *disk_new(void) {
-    disk *d = take_zeroed(sizeof *d);
+    disk *d = disk_take(sizeof *d);
     d->root = node_new(d, true);
     return d;
 }
@@ -314,10 +315,10 @@ static disk_node *node_clone(disk *d, disk_node *n) {
     if (n->lost_sectors) {
         uint64_t count = (n->lost.size + SECTOR - 1) / SECTOR;
         copy->lost = disk_content_share(&n->lost);
-        copy->lost_sectors = memcpy(disk_take(NULL, (size_t)count), n->lost_sectors, (size_t)count);
+        copy->lost_sectors = memcpy(disk_take((size_t)count), n->lost_sectors, (size_t)count);
     }
     if (n->hole_blocks) {
-        copy->holes = take_zeroed((size_t)n->hole_blocks);
+        copy->holes = disk_take((size_t)n->hole_blocks);
         memcpy(copy->holes, n->holes, (size_t)n->hole_blocks);
         copy->hole_blocks = n->hole_blocks;
     }
@@ -325,7 +326,7 @@ static disk_node *node_clone(disk *d, disk_node *n) {
 }
 
 static void entries_clone(disk *d, disk_entries *to, const disk_entries *from) {
-    for (size_t i = 0; i < from->count; i++) entry_set(d, to, from->at[i].name, from->at[i].node->twin);
+    for (const disk_entry *e = from->first; e; e = e->next) entry_set(d, to, e->name, e->node->twin);
 }
 
 /* Files without a name and a handle take no space, even while the unlink is unsynced. */
@@ -333,7 +334,7 @@ uint64_t disk_used(disk *d) {
     uint64_t used = 0;
     for (disk_node *n = d->first; n; n = n->next) n->counted = n->handles > 0;
     for (disk_node *dir = d->first; dir; dir = dir->next)
-        for (size_t i = 0; i < dir->entries_now.count; i++) dir->entries_now.at[i].node->counted = true;
+        for (const disk_entry *e = dir->entries_now.first; e; e = e->next) e->node->counted = true;
     for (disk_node *n = d->first; n; n = n->next)
         if (n->counted) used += disk_node_used(n);
     return used;
@@ -344,7 +345,7 @@ static char *text_clone(const char *text) {
 }
 
 disk *disk_clone(disk *d) {
-    disk *copy = take_zeroed(sizeof *copy);
+    disk *copy = disk_take(sizeof *copy);
     for (disk_node *n = d->first; n; n = n->next) n->twin = node_clone(copy, n);
     for (disk_node *n = d->first; n; n = n->next) {
         entries_clone(copy, &n->twin->entries_now, &n->entries_now);

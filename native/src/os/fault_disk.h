@@ -34,8 +34,8 @@
 enum { SECTOR = 512, BLOCK = 4096 };
 
 typedef struct disk disk;
-typedef struct disk_node
-    disk_node; /* a file or directory; lives while an entry, a pending change or a handle refers to it */
+/* A file or directory; lives while an entry, a pending change or a handle refers to it. */
+typedef struct disk_node disk_node;
 
 /* Bytes with a count of owners; those above the size of every content that uses it are zero. */
 typedef struct disk_blob {
@@ -118,13 +118,14 @@ typedef struct disk_content {
 } disk_content;
 
 typedef struct disk_entry {
-    char *name;
+    struct disk_entry *next;
     disk_node *node;
+    char name[];
 } disk_entry;
 
 typedef struct disk_entries {
-    disk_entry *at;
-    size_t count, capacity;
+    disk_entry *first, **end; /* end: the link of the last one, or NULL */
+    size_t count;
 } disk_entries;
 
 struct disk_node {
@@ -161,7 +162,9 @@ struct disk {
 
 void disk_lost_forget(disk_node *n);
 uint64_t disk_node_used(const disk_node *n);
-void *disk_take(void *block, size_t size); /* realloc that never fails */
+/* Memory that is always there: zeroed, and a block made larger. */
+void *disk_take(size_t size);
+void *disk_grow(void *block, size_t size);
 
 /* Is sector s of both the same? Bytes beyond a size count as zeros. */
 bool disk_sector_same(const disk_content *a, const disk_content *b, uint64_t s);

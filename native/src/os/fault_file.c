@@ -1,15 +1,26 @@
-/* fault_file.c: the bytes of files on the disk in memory, shared until written; see fault_disk.h. */
+/* fault_file.c: the bytes of files on the disk in memory, shared until written, and memory itself; see fault_disk.h. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "os/fault_disk.h"
 
+void *disk_take(size_t size) {
+    void *block = calloc(1, size ? size : 1);
+    if (!block) abort();
+    return block;
+}
+
+void *disk_grow(void *block, size_t size) {
+    void *grown = realloc(block, size);
+    if (!grown) abort();
+    return grown;
+}
+
 /* ---- contents ---------------------------------------------------------------------------------------------------- */
 
 static disk_blob *blob_new(size_t capacity) {
-    disk_blob *b = disk_take(NULL, sizeof *b + capacity);
-    memset(b->data, 0, capacity);
+    disk_blob *b = disk_take(sizeof *b + capacity);
     atomic_init(&b->refs, 1);
     b->capacity = capacity;
     return b;
@@ -59,7 +70,7 @@ void disk_content_resize(disk_content *c, uint64_t size) {
 static const uint8_t *sector_of(const disk_content *c, uint64_t s, size_t *out_size) {
     uint64_t begin = s * SECTOR;
     *out_size = begin >= c->size ? 0 : c->size - begin < SECTOR ? (size_t)(c->size - begin) : SECTOR;
-    return *out_size ? c->blob->data + begin : NULL;
+    return *out_size ? c->blob->data + begin : (const uint8_t *)"";
 }
 
 static bool all_zero(const uint8_t *data, size_t size) {
@@ -146,7 +157,7 @@ void disk_punch(disk_node *n, uint64_t offset, uint64_t size) {
     /* The last block of the file may go even if the file ends inside it. */
     uint64_t first = blocks_of(offset), last = end == n->now.size ? blocks_of(end) : end / BLOCK;
     if (last > n->hole_blocks) {
-        n->holes = disk_take(n->holes, (size_t)last);
+        n->holes = disk_grow(n->holes, (size_t)last);
         memset(n->holes + n->hole_blocks, 0, (size_t)(last - n->hole_blocks));
         n->hole_blocks = last;
     }
@@ -179,7 +190,7 @@ void disk_sync(disk_node *n) {
 
 void disk_sync_failed(disk_node *n) {
     uint64_t count = (n->now.size + SECTOR - 1) / SECTOR;
-    uint8_t *sectors = memset(disk_take(NULL, (size_t)count), 0, (size_t)count);
+    uint8_t *sectors = disk_take((size_t)count);
     /* What an earlier failure lost and nobody wrote since stays lost. */
     for (uint64_t s = 0; s < count; s++) sectors[s] = !disk_sector_same(&n->now, &n->disk, s);
     disk_lost_forget(n);

@@ -265,10 +265,10 @@ static const os_file_ops file_ops = {
 
 /* With the lock held. */
 static fault_file *file_new(os_fault *f, disk_node *n, const char *path, bool writable) {
-    fault_file *h = disk_take(NULL, sizeof *h);
+    fault_file *h = disk_take(sizeof *h);
     size_t text = strlen(path) + 1;
     *h = (fault_file){.base = {&file_ops}, .fs = f, .node = n, .boot = f->boot, .writable = writable};
-    h->path = memcpy(disk_take(NULL, text), path, text);
+    h->path = memcpy(disk_take(text), path, text);
     disk_ref(n);
     n->handles++;
     f->handles++;
@@ -438,7 +438,7 @@ static const os_ops fault_ops = {
 /* ---- the test's side --------------------------------------------------------------------------------------------- */
 
 static os_fault *machine_new(disk *d, uint64_t seed) {
-    os_fault *f = disk_take(NULL, sizeof *f);
+    os_fault *f = disk_take(sizeof *f);
     *f = (os_fault){.base = {&fault_ops}, .disk = d, .boot = 1, .space = UINT64_MAX};
     f->random.state = seed;
     f->background.state = ~seed;
