@@ -96,6 +96,8 @@ class Scripting:
         entry = self._containers[name].get(argv[1].lower())
         if entry is None:
             return resp.error(b"unknown subcommand '%s'. Try %s HELP." % (argv[1][:128], name.upper()))
+        if self._runner.is_running and argv[1].lower() not in (b"kill", b"stats"):
+            return self._runner.busy_error
         return entry
 
     def _function_flush(self, host: ScriptHost, argv: Sequence[bytes], _protocol: int) -> bytes:

@@ -190,7 +190,7 @@ class Functions:
             self._made = Interpreter(self._runner, "function", self._limits.memory_bytes)
         return self._made
 
-    # ---- running -------------------------------------------------------------------------------------------
+    # ---- running ------------------------------------------------------------------------------------------
 
     def fcall(
         self, host: ScriptHost, argv: Sequence[bytes], protocol: int, is_read_only: bool = False
@@ -223,7 +223,7 @@ class Functions:
         function = self._shelf.functions.get(argv[1].lower())
         return None if function is None else function.flags
 
-    # ---- loading -------------------------------------------------------------------------------------------
+    # ---- loading ------------------------------------------------------------------------------------------
 
     def _make(self, host: ScriptHost, code: bytes, shelf: _Shelf, is_replacing: bool) -> Library:
         """Load a library and put it on the shelf, which is of no use if this raises."""
@@ -256,6 +256,8 @@ class Functions:
             wrong = interpreter.load(code)
         except OutOfMemoryError:
             wrong = OUT_OF_MEMORY
+        except InterpreterError:
+            wrong = b"Error registering functions: internal error"
         finally:
             self._runner.end()
         if wrong is not None:
@@ -345,7 +347,7 @@ class Functions:
         self._put(host, shelf)
         return resp.OK
 
-    # ---- asking --------------------------------------------------------------------------------------------
+    # ---- asking -------------------------------------------------------------------------------------------
 
     def list(self, options: Sequence[bytes], protocol: int) -> bytes:
         """FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]."""

@@ -81,7 +81,7 @@ class ScriptHost(Protocol):
         """The monotonic clock."""
 
     def while_busy(self) -> None:
-        """Called about every millisecond of a script that has run for longer than ``busy_after_ms``.
+        """Called every millisecond or more of a script that has run for longer than ``busy_after_ms``.
 
         The server may answer its other connections: with ``Scripting.busy_error``, and SCRIPT KILL and
         FUNCTION KILL with what ``Scripting.kill`` returns.
@@ -100,7 +100,7 @@ class ScriptLimits:
 
     # Of each of the two Lua states (scripts, functions), garbage not yet collected included.
     memory_bytes: int = 256 << 20
-    # Of one run; the hook that counts them comes every 100,000.
+    # Of one run; the hook that counts them comes every 10,000.
     instructions: int = 50_000_000_000
     # From when on a script is busy: others are told so, and it may be killed.
     busy_after_ms: int = 5000

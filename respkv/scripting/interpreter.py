@@ -10,12 +10,13 @@ object never gets where a script could hold it.
 Memory. Lua reports a failed allocation by a long jump. From Lua's own code that ends in the script's error;
 from the glue between Lua and Python, which holds locks, it would end in ruin. So the glue never allocates
 near the limit: Lua calls out only with ``SLACK`` bytes to spare, and what goes in is measured first
-(:meth:`Interpreter._has_room`).
+(:meth:`Interpreter.make_room`).
 """
 
 import operator
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from functools import cache
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, NamedTuple, Protocol
@@ -31,11 +32,8 @@ _PIECE = 250
 # Arguments of up to so many bytes in all fit into the slack.
 _SMALL = SLACK // 4
 
-_COMPILE = b"""
-local loadstring, dump, assert = loadstring, string.dump, assert
-local function load(code) return (assert(loadstring(code, "=respkv"))) end
-return function(code) return dump(load(code)) end, load
-"""
+# The name of all chunks of the runtime, by which they know their own frames (kit.lua).
+_COMPILE = b'return function(source) return string.dump(assert(loadstring(source, "=respkv"))) end'
 
 
 class Stop(IntEnum):
@@ -61,7 +59,7 @@ class Port(Protocol):
         """Write to the log."""
 
     def tick(self) -> int:
-        """Called every 100,000 instructions: a :class:`Stop`."""
+        """Called every 10,000 instructions: a :class:`Stop`."""
 
     def register(self, number: int, name: bytes, flags: bytes, description: bytes | None) -> bytes | None:
         """Take note of a function that a library registers: None, or what is wrong."""
@@ -86,13 +84,16 @@ def _sha1hex(text: bytes) -> bytes:
     return sha1(text, usedforsecurity=False).hexdigest().encode()
 
 
-def _sources() -> dict[bytes, bytes]:
-    folder = files(__package__) / "lua"
-    return {
-        f.name.removesuffix(".lua").encode(): f.read_bytes()
-        for f in folder.iterdir()
-        if f.name.endswith(".lua")
-    }
+@cache
+def _chunks() -> dict[bytes, bytes]:
+    """The files of lua/, compiled, by their names."""
+    dump = lua51.LuaRuntime(encoding=None, register_eval=False, register_builtins=False).execute(_COMPILE)
+    chunks = {}
+    for file in (files(__package__) / "lua").iterdir():
+        name = file.name.removesuffix(".lua")
+        dumped: bytes = dump(file.read_bytes())
+        chunks[name.encode()] = remove_tail_calls(dumped, every=name != "bare") or dumped
+    return chunks
 
 
 class Interpreter:
@@ -119,16 +120,12 @@ class Interpreter:
             max_memory=memory_bytes,
         )
         self._used: Callable[[], int] = self._lua.get_memory_used
-        dump, load = self._lua.execute(_COMPILE)
-        sources = _sources()
+        load, chunks = self._lua.eval(b"loadstring"), _chunks()
 
-        def compile_file(name: bytes) -> Any:
-            dumped = dump(sources[name])
-            return load(remove_tail_calls(dumped, every=name != b"bare") or dumped)
+        def chunk(name: bytes) -> Any:
+            return load(chunks[name])
 
-        run = compile_file(b"boot")(
-            compile_file, engine.encode(), self._port_table(port), (memory_bytes - SLACK) // 1024
-        )
+        run = chunk(b"boot")(chunk, engine.encode(), self._port_table(port), (memory_bytes - SLACK) // 1024)
         self._script, self._call = run[b"script"], run[b"call"]
         self._fill, self._add = run[b"fill"], run[b"add"]
         self._load, self._drop = run[b"load"], run[b"drop"]
@@ -152,8 +149,7 @@ class Interpreter:
             }
         )
 
-    # ---- running
-    # -----------------------------------------------------------------------------------------------------
+    # ---- running ------------------------------------------------------------------------------------------
 
     def script(self, number: int, resp: int, key_count: int, arguments: Sequence[bytes]) -> bytes:
         """Run a script.
@@ -178,28 +174,32 @@ class Interpreter:
         return self._enter(self._call, number, resp, key_count, arguments)
 
     def _enter(self, run: Any, number: int, resp: int, key_count: int, arguments: Sequence[bytes]) -> bytes:
+        if self._used() > self._crowded:
+            self._lua.gccollect()
+        if len(arguments) > _PIECE or sum(map(len, arguments)) > _SMALL or self._used() > self._full:
+            self._put(arguments)
+            reply: bytes | tuple[bytes, bool] = self._cross(run, number, resp, -1 - key_count)
+        else:
+            reply = self._cross(run, number, resp, key_count, *arguments)
+        if isinstance(reply, tuple):
+            return b"$%d\r\n%s\r\n" % (len(reply[0]), reply[0])
+        return reply
+
+    def _put(self, arguments: Sequence[bytes]) -> None:
+        self.make_room(sum(map(len, arguments)) + 64 * len(arguments))
+        self._cross(self._fill)
+        for begin in range(0, len(arguments), _PIECE):
+            self._cross(self._fill, *arguments[begin : begin + _PIECE])
+
+    def _cross(self, function: Any, *arguments: bytes | int) -> Any:
+        """Call into Lua."""
         try:
-            if self._used() > self._crowded:
-                self._lua.gccollect()
-            if len(arguments) > _PIECE or sum(map(len, arguments)) > _SMALL or self._used() > self._full:
-                self._put(arguments)
-                reply: bytes | tuple[bytes, bool] = run(number, resp, -1 - key_count)
-            else:
-                reply = run(number, resp, key_count, *arguments)
-            if isinstance(reply, tuple):
-                return b"$%d\r\n%s\r\n" % (len(reply[0]), reply[0])
+            return function(*arguments)
         except lua51.LuaMemoryError:
             self._lua.gccollect()
             raise OutOfMemoryError from None
         except lua51.LuaError as error:
             raise InterpreterError(str(error)) from None
-        return reply
-
-    def _put(self, arguments: Sequence[bytes]) -> None:
-        self.make_room(sum(map(len, arguments)) + 64 * len(arguments))
-        self._fill()
-        for begin in range(0, len(arguments), _PIECE):
-            self._fill(*arguments[begin : begin + _PIECE])
 
     def make_room(self, size: int) -> None:
         """See that size bytes more can be put into Lua.
@@ -212,8 +212,7 @@ class Interpreter:
             if self._used() + size + SLACK > self._memory_max:
                 raise OutOfMemoryError
 
-    # ---- code
-    # --------------------------------------------------------------------------------------------------------
+    # ---- code ---------------------------------------------------------------------------------------------
 
     def add(self, source: bytes, name: bytes) -> Added:
         """Compile a script and keep it.
@@ -224,12 +223,10 @@ class Interpreter:
 
         Raises:
             OutOfMemoryError: it does not fit.
+            InterpreterError: the runtime has a fault.
         """
-        try:
-            self.make_room(4 * len(source))
-            answer = self._add(source, name)
-        except lua51.LuaMemoryError:
-            raise OutOfMemoryError from None
+        self.make_room(4 * len(source))
+        answer = self._cross(self._add, source, name)
         return Added(None, answer[1]) if isinstance(answer, tuple) else Added(answer, b"")
 
     def load(self, source: bytes) -> bytes | None:
@@ -240,12 +237,10 @@ class Interpreter:
 
         Raises:
             OutOfMemoryError: it does not fit.
+            InterpreterError: the runtime has a fault.
         """
-        try:
-            self.make_room(4 * len(source))
-            wrong: bytes | None = self._load(source)
-        except lua51.LuaMemoryError:
-            raise OutOfMemoryError from None
+        self.make_room(4 * len(source))
+        wrong: bytes | None = self._cross(self._load, source)
         return wrong
 
     def drop(self, number: int) -> None:

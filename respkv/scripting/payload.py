@@ -101,7 +101,7 @@ def expand_lzf(data: bytes, size: int) -> bytes:
     except IndexError:
         out.clear()
     if len(out) != size:
-        raise PayloadError(b"failed loading the given functions payload")
+        raise PayloadError(b"Failed loading library payload")
     return bytes(out)
 
 
@@ -115,7 +115,7 @@ class _Reader:
     def take(self, size: int) -> bytes:
         part = self.data[self.offset : self.offset + size]
         if len(part) != size:
-            raise PayloadError(b"failed loading the given functions payload")
+            raise PayloadError(b"Failed loading library payload")
         self.offset += size
         return part
 
@@ -126,7 +126,7 @@ class _Reader:
         if first >> 6 == 1:
             return (first & 0x3F) << 8 | self.take(1)[0]
         if first not in (0x80, 0x81):
-            raise PayloadError(b"failed loading the given functions payload")
+            raise PayloadError(b"Failed loading library payload")
         return int.from_bytes(self.take(4 if first == 0x80 else 8), "big")
 
     def string(self) -> bytes:

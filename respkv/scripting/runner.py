@@ -11,7 +11,8 @@ from . import resp
 from .host import ScriptFlag, ScriptHost, ScriptLimits
 from .interpreter import Stop
 
-HOOK_INSTRUCTIONS = 100_000
+HOOK_INSTRUCTIONS = 10_000
+BUSY_POLL_NS = 1_000_000
 # A larger reply is not put into Lua before it is certain that it fits.
 REPLY_UNMEASURED_MAX = 1 << 18
 
@@ -59,6 +60,7 @@ class Runner:
         "_limits",
         "_make_room",
         "_name",
+        "_polled_ns",
         "_read_only",
         "_register",
         "_wrote",
@@ -70,8 +72,9 @@ class Runner:
         self._register: Register | None = None
         self._fault: BaseException | None = None
         self._is_busy = self._is_killed = False
+        self._polled_ns = 0
 
-    # ---- from the commands ---------------------------------------------------------------------------------
+    # ---- from the commands --------------------------------------------------------------------------------
 
     def begin(
         self,
@@ -102,10 +105,13 @@ class Runner:
         wrong = host.refuse_script(flags)
         if wrong is not None:
             return resp.error(wrong)
-        declared = not flags & ScriptFlag.UNDECLARED
-        if is_read_only and declared and not flags & ScriptFlag.NO_WRITES:
-            return WRITE_FLAG
-        self._read_only = is_read_only or (declared and bool(flags & ScriptFlag.NO_WRITES))
+        # Arithmetic on flags is slow, and most scripts have none.
+        if flags is not ScriptFlag.UNDECLARED:
+            no_writes = bool(flags & ScriptFlag.NO_WRITES)
+            if is_read_only and not no_writes:
+                return WRITE_FLAG
+            is_read_only = no_writes
+        self._read_only = is_read_only
         self._host, self._name, self._flags, self._argv, self._is_eval = host, name, flags, argv, is_eval
         self._make_room = make_room
         self._wrote = self._is_busy = self._is_killed = False
@@ -172,11 +178,13 @@ class Runner:
         assert self._host is not None
         return self._name, self._argv, (self._host.mono_ns() - self._begin_ns) // 1_000_000
 
-    # ---- from the script -----------------------------------------------------------------------------------
+    # ---- from the script ----------------------------------------------------------------------------------
 
     def call(self, protocol: int, *argv: bytes) -> bytes | None:
         """Run a command (see ``Port``)."""
         try:
+            if self._fault is not None:
+                return _FAILED
             for argument in argv:
                 if type(argument) is not bytes:
                     return None
@@ -249,7 +257,8 @@ class Runner:
             return Stop.FAILURE
         if self._instructions > self._limits.instructions:
             return Stop.INSTRUCTIONS
-        elapsed_ms = (host.mono_ns() - self._begin_ns) // 1_000_000
+        now_ns = host.mono_ns()
+        elapsed_ms = (now_ns - self._begin_ns) // 1_000_000
         if self._register is not None:
             return Stop.LOAD_TIME if elapsed_ms > self._limits.load_ms else Stop.GO_ON
         if elapsed_ms < self._limits.busy_after_ms:
@@ -257,6 +266,9 @@ class Runner:
         if not self._is_busy:
             self._is_busy = True
             host.log(3, self._slow_text(elapsed_ms))
+        elif now_ns - self._polled_ns < BUSY_POLL_NS:
+            return Stop.GO_ON
+        self._polled_ns = now_ns
         host.while_busy()
         if self._is_killed:
             host.log(3, b"Lua script killed by user with SCRIPT KILL.")

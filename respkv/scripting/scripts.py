@@ -87,7 +87,7 @@ class Scripts:
         self._bytes = 0
         self._interpreter = Interpreter(runner, "script", limits.memory_bytes)
 
-    # ---- running -------------------------------------------------------------------------------------------
+    # ---- running ------------------------------------------------------------------------------------------
 
     def eval(
         self, host: ScriptHost, argv: Sequence[bytes], protocol: int, is_read_only: bool = False
@@ -155,9 +155,11 @@ class Scripts:
         except ShebangError:
             return None
 
-    # ---- the cache -----------------------------------------------------------------------------------------
+    # ---- the cache ----------------------------------------------------------------------------------------
 
     def _add(self, text: bytes, is_loaded: bool) -> Script | bytes:
+        if self._runner.is_running:
+            return self._runner.busy_error
         sha = sha1(text, usedforsecurity=False).hexdigest().encode()
         try:
             head = read_script_head(text)
@@ -166,6 +168,8 @@ class Scripts:
             return resp.error(wrong.text)
         except OutOfMemoryError:
             return resp.error(OUT_OF_MEMORY)
+        except InterpreterError:
+            return resp.error(b"Error compiling script (new function): internal error")
         if added.number is None:
             return resp.error(b"Error compiling script (new function): %s" % added.wrong)
         script = Script(text, sha, head.flags, added.number)
@@ -191,7 +195,7 @@ class Scripts:
             self._bytes -= len(script.text)
             self._interpreter.drop(script.number)
 
-    # ---- SCRIPT --------------------------------------------------------------------------------------------
+    # ---- SCRIPT -------------------------------------------------------------------------------------------
 
     def script_load(self, text: bytes) -> bytes:
         """SCRIPT LOAD script."""

@@ -327,6 +327,35 @@ def test_restoring_over_a_function_of_another_library(clean: Twin) -> None:
     assert ours == theirs
 
 
+@pytest.mark.parametrize(
+    "codes",
+    [
+        [],
+        ["nope"],
+        [library("x x", "new")],
+        [library("return 1", "new")],
+        [LIBRARY, LIBRARY],
+        [OTHER, library("redis.register_function('g', function() end)", "another")],
+        [OTHER, library("error('x')", "another")],
+    ],
+)
+def test_payloads_of_wrong_libraries(clean: Twin, codes: list[str]) -> None:
+    clean.both("FUNCTION", "LOAD", LIBRARY)
+    for policy in ("APPEND", "REPLACE", "FLUSH"):
+        theirs, ours = clean.both("FUNCTION", "RESTORE", payload.dump(c.encode() for c in codes), policy)
+        assert ours == theirs
+        lists = clean.both("FUNCTION", "LIST")
+        assert listed(lists[0]) == listed(lists[1])
+
+
+def test_a_damaged_payload(clean: Twin) -> None:
+    body = b"\xf5\x40"
+    for version in (b"\x0a\0", b"\x0b\0"):
+        dump = body + version + payload.crc64(body + version).to_bytes(8, "little")
+        theirs, ours = clean.both("FUNCTION", "RESTORE", dump)
+        assert ours == theirs
+
+
 def test_what_changes_is_stored(clean: Twin) -> None:
     stored = clean.host.stored
     stored.clear()

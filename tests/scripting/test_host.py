@@ -118,6 +118,18 @@ def test_every_method_of_the_host_may_raise(method: str) -> None:
     assert bench.eval("return 1") == b":1\r\n"
 
 
+def test_a_failed_host_is_asked_nothing_more() -> None:
+    bench = Bench()
+
+    def fail(*_arguments: object) -> bool:
+        raise LookupError
+
+    setattr(bench.host, "permits", fail)  # noqa: B010 - the protocol has another signature
+    with pytest.raises(LookupError):
+        bench.eval("redis.acl_check_cmd('get', 'a') redis.call('set', 'a', 'b')")
+    assert bench.host.calls == []
+
+
 def test_the_log_gets_what_scripts_write() -> None:
     bench = Bench()
     bench.eval("redis.log(redis.LOG_NOTICE, 'a', 1, 2.5, {}, 'z')")

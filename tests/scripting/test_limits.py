@@ -44,6 +44,8 @@ ENDLESS = {
     "load of pieces": "while true do load(function() return ' ' end) end",
     "tail calls": "local function f() return f() end f()",
     "tail calls caught": "local function f() return pcall(f) end while true do f() end",
+    "collect": "while true do collectgarbage() end",
+    "long native calls": "local s = string.rep('x', 2^18) while true do s:find('y', 1, true) end",
     "foreach": "while true do pcall(table.foreach, {1}, function() while true do end end) end",
     "json": "local s = '[' .. string.rep('1,', 1000) .. '1]' while true do cjson.decode(s) end",
 }
@@ -101,6 +103,39 @@ def test_a_busy_script_is_announced_once_and_may_go_on() -> None:
     assert bench.host.busy_count == len(seen) > 5
     assert [level for level, text in bench.host.logged if text.startswith(b"Slow script detected")] == [3]
     assert not bench.room.is_busy
+
+
+def test_a_busy_script_asks_no_more_than_once_a_millisecond() -> None:
+    bench = Bench(ScriptLimits(busy_after_ms=1))
+    bench.host.step_ns = 100_000
+    bench.eval("for i = 1, 3e6 do end")
+    assert 5 < bench.host.busy_count <= bench.host.now_ns // 1_000_000
+
+
+def test_a_reply_is_written_whole() -> None:
+    bench = Bench(ScriptLimits(busy_after_ms=1))
+    # The clock jumps when the script is done: writing its reply takes long, but nothing is left to stop.
+    bench.host.on_call = lambda argv: setattr(bench.host, "step_ns", 10**12)
+    bench.host.on_busy = lambda: answers.append(bench.room.kill(True))
+    answers: list[bytes] = []
+    reply = bench.eval(
+        "local t = {} for i = 1, 1000 do t[i] = i end redis.call('get', 'a') return {t, t, t, t, t}"
+    )
+    assert reply.startswith(b"*5\r\n*1000\r\n:1\r\n") and answers == []
+
+
+def test_other_commands_are_told_to_wait() -> None:
+    bench = Bench(ScriptLimits(busy_after_ms=1))
+    bench.host.step_ns = 1_000_000
+    answers: list[bytes] = []
+
+    def ask() -> None:
+        for command in (b"SCRIPT FLUSH", b"FUNCTION LIST", b"SCRIPT LOAD x", b"EVAL x 0", b"SCRIPT EXISTS x"):
+            answers.append(bench.run(*command.split()))
+
+    bench.host.on_busy = ask
+    assert bench.eval("for i = 1, 1e6 do end return 'done'") == b"$4\r\ndone\r\n"
+    assert answers and all(answer.startswith(b"-BUSY") for answer in answers)
 
 
 def test_a_script_that_has_written_cannot_be_killed() -> None:

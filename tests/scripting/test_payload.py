@@ -85,11 +85,11 @@ def test_damaged_lzf(packed: bytes, size: int) -> None:
         (sealed(b"")[:-1] + b"\x00", b"DUMP payload version or checksum are wrong"),
         (sealed(b"\x00"), b"given type is not a function"),
         (sealed(b"\xf6\x01a"), b"Pre-GA function format not supported"),
-        (sealed(b"\xf5"), b"failed loading the given functions payload"),
-        (sealed(b"\xf5\x05ab"), b"failed loading the given functions payload"),
-        (sealed(b"\xf5\xc5"), b"failed loading the given functions payload"),
-        (sealed(b"\xf5\xc3\x01\x05\x00"), b"failed loading the given functions payload"),
-        (sealed(b"\xf5\x01a\xf5"), b"failed loading the given functions payload"),
+        (sealed(b"\xf5"), b"Failed loading library payload"),
+        (sealed(b"\xf5\x05ab"), b"Failed loading library payload"),
+        (sealed(b"\xf5\xc5"), b"Failed loading library payload"),
+        (sealed(b"\xf5\xc3\x01\x05\x00"), b"Failed loading library payload"),
+        (sealed(b"\xf5\x01a\xf5"), b"Failed loading library payload"),
     ],
 )
 def test_damaged_payloads(payload: bytes, text: bytes) -> None:

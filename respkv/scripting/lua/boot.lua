@@ -6,10 +6,10 @@ local compile, engine, port, memory_kb = ...
 -- From here on nothing in this state may go round the proxies or reach the host.
 python, package.loaded.python = nil, nil
 
-local state = { resp = 2, has_globals = engine == "script" }
+local state = { resp = 2, has_globals = engine == "script", is_resting = true }
 local kit = compile("kit")(memory_kb)
 local bare = compile("bare")()
-local guard = compile("guard")(kit, port, bare)
+local guard = compile("guard")(kit, port, state, bare)
 local pack = compile("pack")(kit)
 kit.band = port.band
 local random, randomseed = compile("random")(kit)
@@ -22,7 +22,7 @@ local libraries = {
   random = random,
   randomseed = randomseed,
 }
-local reply = compile("reply")(kit)
+local reply = compile("reply")()
 local api, loading = compile("api")(kit, reply, port, state)
 local globals, load_script, set_loading = compile("sandbox")(kit, port, guard, api, loading, libraries)
 local run = compile("run")(kit, reply, guard, state, globals, load_script, set_loading, bare)

@@ -5,6 +5,9 @@
 -- C's strtod takes beyond JSON (hexadecimal, inf, nan, leading zeros) is read unless told otherwise. A text
 -- ends at its first zero byte, as it does in C. Settings last as long as the interpreter: scripts share them,
 -- in Redis too.
+--
+-- One difference from Redis stays: its Lua hashes strings whole, stock Lua leaves out bytes of those of 32 and
+-- more, so objects with such keys may come in another order.
 
 local kit, new_encode, new_decode = ...
 local select, type = select, type

@@ -7,7 +7,7 @@
 local kit, pack = ...
 local select, type, next, unpack, error = select, type, next, unpack, error
 local byte, char, sub, concat = string.byte, string.char, string.sub, table.concat
-local floor, huge = math.floor, math.huge
+local floor = math.floor
 local fail, check_string, check_number = kit.fail, kit.check_string, kit.check_number
 
 local NESTING_MAX = 16

@@ -4,34 +4,40 @@
 -- and every function that catches errors raises it again: no script outlives it. Threads are made here,
 -- because a new one has no hook, and counted, because each has a count of its own.
 --
--- The answer is a number, since that never needs memory: 0 to go on, or which of the texts ends the script.
+-- The answer is a number: 0 to go on, or which of the ends below. Neither that nor raising the end needs
+-- memory, of which there may be none. state.is_resting: no script runs, or it has returned and its reply is
+-- being written, which nothing could catch.
 --
 -- bare: functions compiled with their tail calls left in, so that what they call has no frame of ours below
 -- it.
 
-local kit, port, bare = ...
+local kit, port, state, bare = ...
 local select, type, error = select, type, error
 local raw_pcall, raw_xpcall, raw_resume = pcall, xpcall, coroutine.resume
 local raw_create, raw_wrap, sethook = coroutine.create, coroutine.wrap, debug.sethook
 local port_tick = port.tick
 
-local TEXTS = {
-  "ERR Script killed by user with SCRIPT KILL...",
-  "ERR The script was stopped by a failure of the server",
-  "ERR The script was stopped because it ran too many instructions",
-  "ERR FUNCTION LOAD timeout",
+local function ending(text)
+  return { err = text, source = false, line = false }
+end
+
+local ENDS = {
+  ending("ERR Script killed by user with SCRIPT KILL..."),
+  ending("ERR The script was stopped by a failure of the server"),
+  ending("ERR The script was stopped because it ran too many instructions"),
+  ending("ERR FUNCTION LOAD timeout"),
 }
 local FAILURE = 2
-local HOOK_INSTRUCTIONS = 100000
+local HOOK_INSTRUCTIONS = 10000
 local THREADS_PER_TICK = 16
 
 local guard = {}
 local killed
 local threads_made = 0
 
--- End the script with one of the texts, whatever it catches.
+-- End the script, whatever it catches.
 local function stop(reason)
-  killed = killed or { err = TEXTS[reason] }
+  killed = killed or ENDS[reason]
   return error(killed, 0)
 end
 
@@ -41,7 +47,9 @@ function kit.stop()
 end
 
 local function tick()
-  if killed then
+  if state.is_resting then
+    return
+  elseif killed then
     return error(killed, 0)
   end
   local reason = port_tick()
@@ -50,8 +58,12 @@ local function tick()
   end
 end
 
+-- To be called where few instructions may take long.
+guard.tick = tick
+
 -- Forget the last script's end.
 function guard.reset()
+  killed.source, killed.line = false, false
   killed = nil
 end
 

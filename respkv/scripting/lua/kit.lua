@@ -92,8 +92,9 @@ function kit.optional_integer(index, value, default, given)
   return kit.to_integer(kit.check_number(index, value, given))
 end
 
--- To be called before every call of the host that may answer with a string: such a call cannot be stopped half way
--- when memory runs out, so the error is raised here. kb: the answer's size if it may be more than a page or two.
+-- To be called before every call of the host that may answer with a string: such a call cannot be stopped
+-- half way when memory runs out, so the error is raised here. kb: the answer's size if it may be more than a
+-- page or two.
 function kit.make_room(kb)
   local limit = memory_kb - (kb or 0)
   if gcinfo() > limit then

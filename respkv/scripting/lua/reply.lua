@@ -13,7 +13,6 @@
 -- A boolean goes out as :1 and null while the script speaks RESP2, and as a boolean once it has asked for
 -- RESP3. Tables are read raw, without metamethods.
 
-local kit = ...
 local type, next, rawget, tonumber = type, next, rawget, tonumber
 local byte, find, format, gsub = string.byte, string.find, string.format, string.gsub
 local match, sub, concat = string.match, string.sub, table.concat
@@ -49,8 +48,8 @@ end
 
 local parse
 
--- count elements of s from position on, in a new table; and the position behind them. Strings are most of what
--- is read, so they are read here.
+-- count elements of s from position on, in a new table; and the position behind them. Strings are most of
+-- what is read, so they are read here.
 local function parse_elements(s, count, position)
   local t = {}
   for index = 1, count do
@@ -98,8 +97,8 @@ local function verbatim(s)
   return single("verbatim_string", t)
 end
 
--- By the first byte: from the reply, the rest of its first line and the position behind that, to the value and
--- the position behind the reply.
+-- By the first byte: from the reply, the rest of its first line and the position behind that, to the value
+-- and the position behind the reply.
 local PARSERS = {
   [36] = function(s, line, behind) -- $
     local size = tonumber(line)
@@ -182,8 +181,8 @@ end
 
 -- ---- Lua to RESP -----------------------------------------------------------------------------------------
 
--- Of the reply being written: its pieces and their number, how deep it is, the protocol versions of client and
--- script, and what stands for nothing.
+-- Of the reply being written: its pieces and their number, how deep it is, the protocol versions of client
+-- and script, and what stands for nothing.
 local parts, count, depth, client, script, null
 
 -- "$n\r\n" by n, which costs more to make than all the rest of a short string's reply.
@@ -322,8 +321,9 @@ function put(value)
   parts[count] = text
 end
 
--- value as a reply to a client of protocol version to, from a script that has set version from. Of a long string
--- only the string, and true: the host copies it anyway, and here each copy takes memory until it is collected.
+-- value as a reply to a client of protocol version to, from a script that has set version from. Of a long
+-- string only the string, and true: the host copies it anyway, and here each copy takes memory until it is
+-- collected.
 function reply.format(value, to, from)
   local kind = type(value)
   if kind == "string" then

@@ -1,12 +1,11 @@
 -- run.lua: scripts by number, their running, and what is made of their end.
 --
--- script and call return a reply in RESP, or a long string and true (see reply.lua). Functions and scripts are
--- kept by small numbers, because a number is what crosses from the host cheapest.
+-- script and call return a reply in RESP, or a long string and true (see reply.lua). Functions and scripts
+-- are kept by small numbers, because a number is what crosses from the host cheapest.
 
 local kit, reply, guard, state, globals, compile, set_loading, bare = ...
-local type, next, tostring, select, unpack = type, next, tostring, select, unpack
+local type, tostring, select = type, tostring, select
 local raw_pcall, raw_xpcall = pcall, xpcall
-local find, format = string.find, string.format
 local origin, killed, reset = kit.origin, guard.killed, guard.reset
 
 local kept, names, last = {}, {}, 0
@@ -41,6 +40,10 @@ local function on_error(e)
   return e
 end
 
+local function error_text(text)
+  return (type(text) == "string" or type(text) == "number") and tostring(text) or "ERR unknown error"
+end
+
 -- The reply for a script that ended with e.
 local function failure(id, e)
   if type(e) ~= "table" then
@@ -48,8 +51,7 @@ local function failure(id, e)
     return reply.error_line("ERR Error running script " .. names[id] .. ", " .. e:sub(1, 100))
   end
   local text, source, line = e.err, e.source, e.line
-  text = (type(text) == "string" or type(text) == "number") and tostring(text) or "ERR unknown error"
-  text = text:match("^[^%z]*")
+  text = error_text(text):match("^[^%z]*")
   if (type(source) == "string" or type(source) == "number") and line ~= nil then
     text = text .. " script: " .. names[id] .. ", on " .. source .. ":" .. tostring(line) .. "."
   end
@@ -58,12 +60,13 @@ end
 
 -- The reply for a script that has returned result (ok), or raised it.
 local function finish(id, client_resp, ok, result)
+  state.is_resting = true
   kit.ease()
   if killed() then
-    ok, result = false, killed()
+    local text = failure(id, killed())
     reset()
-  end
-  if ok then
+    return text
+  elseif ok then
     return reply.format(result, client_resp, state.resp)
   end
   return failure(id, result)
@@ -122,16 +125,19 @@ end
 
 -- Run script id for a client of protocol version client_resp.
 function run.script(id, client_resp, key_count, ...)
-  state.resp = 2
   globals.KEYS, globals.ARGV = keys_and_arguments(key_count, ...)
+  state.resp, state.is_resting = 2, false
   local ok, result = raw_xpcall(kept[id], on_error)
+  if key_count < 0 then
+    globals.KEYS, globals.ARGV = {}, {} -- They may be large.
+  end
   return finish(id, client_resp, ok, result)
 end
 
 -- Call function id of a library.
 function run.call(id, client_resp, key_count, ...)
-  state.resp = 2
   set_entry(kept[id], keys_and_arguments(key_count, ...))
+  state.resp, state.is_resting = 2, false
   local ok, result = raw_xpcall(enter, on_error)
   set_entry()
   return finish(id, client_resp, ok, result)
@@ -152,18 +158,20 @@ function run.load(source)
   if not f then
     return "Error compiling function: " .. wrong
   end
-  state.is_loading = true
+  state.is_loading, state.is_resting = true, false
   set_loading(true)
   local ok, e = raw_pcall(f)
   set_loading(false)
-  state.is_loading = false
-  if ok and not killed() then
+  state.is_loading, state.is_resting = false, true
+  if killed() then
+    e = killed().err
+    reset()
+  elseif ok then
     return nil
+  else
+    e = type(e) == "table" and error_text(e.err) or "ERR " .. tostring(e)
   end
-  e = killed() or e
-  reset()
-  local text = type(e) == "table" and e.err or "ERR " .. tostring(e)
-  return "Error registering functions: " .. text
+  return "Error registering functions: " .. e
 end
 
 run.drop = drop

@@ -206,8 +206,11 @@ function globals.collectgarbage(...)
   local option, argument = ...
   option = option == nil and "collect" or kit.check_string(1, option, given)
   argument = kit.optional_integer(2, argument, 0, given)
-  if option == "collect" or option == "count" or option == "step" then
+  if option == "collect" or option == "step" then
+    guard.tick()
     return collectgarbage(option, option == "step" and argument or nil)
+  elseif option == "count" then
+    return collectgarbage(option)
   end
   local answer = GARBAGE[option] or argument_error(1, "invalid option '" .. option .. "'")
   if SETTINGS[option] then

@@ -5,8 +5,8 @@
 --   when unpacking as many bytes as the number before it says, which it replaces
 
 local kit, pack = ...
-local select, type, tonumber, unpack = select, type, tonumber, unpack
-local byte, find, match, rep = string.byte, string.find, string.match, string.rep
+local select, tonumber, unpack = select, tonumber, unpack
+local find, match, rep = string.find, string.match, string.rep
 local reverse, sub, concat, max = string.reverse, string.sub, table.concat, math.max
 local fail, argument_error, band = kit.fail, kit.argument_error, kit.band
 local check_number, check_string = kit.check_number, kit.check_string
@@ -118,8 +118,8 @@ function struct.pack(...)
   return concat(parts)
 end
 
--- Of more than 8 bytes only the lowest 8 count. The sign C then extends from the bit 8 * size - 1 of the 64 that
--- there are, which x86-64 takes modulo 64: every bit from there on is set if one of them is.
+-- Of more than 8 bytes only the lowest 8 count. The sign C then extends from the bit 8 * size - 1 of the 64
+-- that there are, which x86-64 takes modulo 64: every bit from there on is set if one of them is.
 local function read_integer(data, start, option, size, little)
   local bytes = in_order(sub(data, start, start + size - 1), little)
   local is_signed = find(option, "%l") ~= nil
