@@ -10,10 +10,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LEAVES = {"clock", "config", "errors", "metrics", "types"}
 PYTHON_ROOMS: dict[str, set[str]] = {
     "__main__": {"node", "native"},
-    "node": {"server", "commands", "cluster", "scripting", "storage", "native"},
+    "node": {"server", "commands", "cluster", "storage", "native"},
     "server": {"commands", "cluster", "storage", "native"},
     "commands": {"storage"},
-    "scripting": set(),
     "cluster": {"storage"},
     "storage": {"native"},
     "native": {"_native"},
@@ -23,7 +22,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
 }
 # Time, chance, disk and network are handed in to these.
-PURE_ROOMS = {"commands", "cluster", "scripting"}
+PURE_ROOMS = {"commands", "cluster"}
 IMPURE = {
     "asyncio",
     "os",
