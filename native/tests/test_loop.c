@@ -250,8 +250,7 @@ static void test_refusals(void) {
     expect(&w, c, "-ERR max number of clients reached\r\n");
     expect_end(&w, c);
     CHECK(loop_server(w.loop)->stats.rejected == 1 && loop_server(w.loop)->client_count == 2);
-    close(a);
-    settle(&w);
+    close(a); /* seen together with who comes next, and before */
     a = dial(&w);
     say(a, "PING\r\n");
     expect(&w, a, "+PONG\r\n");

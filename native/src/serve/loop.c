@@ -28,7 +28,8 @@ enum {
 enum source { SOURCE_CLIENT, SOURCE_LISTENER, SOURCE_WAKE, SOURCE_ENGINE, SOURCE_TIMER, SOURCE_MASK = 7 };
 
 typedef struct listener {
-    int fd;
+    int fd;      /* -1: this place is free */
+    bool ready;  /* somebody waits to be let in */
     bool paused; /* out of descriptors: not watched until some are free */
 } listener;
 
@@ -302,7 +303,7 @@ static void event(loop *p, const struct epoll_event *e) {
     uint64_t data = e->data.u64;
     switch ((enum source)(data & SOURCE_MASK)) {
     case SOURCE_CLIENT: client_event((conn *)(uintptr_t)data, e->events); break;
-    case SOURCE_LISTENER: accept_all(p, &p->listeners[data >> 3]); break;
+    case SOURCE_LISTENER: p->listeners[data >> 3].ready = true; break;
     case SOURCE_WAKE: wake_seen(p); break;
     case SOURCE_ENGINE: server_events(p->server); break;
     case SOURCE_TIMER: timer_seen(p); break;
@@ -322,6 +323,15 @@ static void run_ready(server *v) {
     }
 }
 
+/* Let new clients in, after those who have gone made room. */
+static void accept_ready(loop *p) {
+    for (uint32_t i = 0; i < p->listener_count; i++) {
+        listener *l = &p->listeners[i];
+        if (l->ready && l->fd >= 0) accept_all(p, l);
+        l->ready = false;
+    }
+}
+
 /* Wake up when the first paused connection may go on. */
 static void arm_timer(loop *p, uint64_t in_ns) {
     if (in_ns == UINT64_MAX) return;
@@ -338,6 +348,7 @@ static void round_(loop *p) {
     arm_timer(p, server_resume_paused(v));
     if (v->limits.all_buffers_max && v->query_total + v->output_total > v->limits.all_buffers_max) server_evict(v);
     if (!list_empty(&v->dead)) server_reap(v, close_socket);
+    accept_ready(p);
 }
 
 /* Wait up to ns for events. */

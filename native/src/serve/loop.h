@@ -4,7 +4,7 @@
  * so that a connection that waits costs no system call. The set's own descriptor is what the owner's event loop watches.
  *
  *   poll := (wait events; a round)*      until nothing is ready or the budget is used
- *   round := receive and run every ready connection; commit once; send
+ *   round := receive and run every ready connection; commit once; send; let new clients in
  *
  * Threads: the owner's. A poll may linger for new bytes within its budget: waiting there is cheaper than going through the
  * owner's event loop.
