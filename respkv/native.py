@@ -475,7 +475,6 @@ class Cursor:
         _check(lib.rkv_iter_chunk(self._pointer, values, backwards, bytes_max, self._data, self._size))
         return list(_entries(ffi.buffer(self._data[0], self._size[0])[:])) if self._size[0] else []
 
-
     def keys(
         self, db: int, pattern: bytes | None, examined_max: int, bytes_max: int, write: bool = True
     ) -> KeyPage:
