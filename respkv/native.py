@@ -478,7 +478,7 @@ class Cursor:
     def keys(
         self, db: int, pattern: bytes | None, examined_max: int, bytes_max: int, write: bool = True
     ) -> KeyPage:
-        """Walk over the client keys of a stored database from where the iterator stands; none of it in Python.
+        """Walk over the client keys of a stored database from where it stands; none of it in Python.
 
         Args:
             db: stored database.
