@@ -382,6 +382,8 @@ def check_maxclients(server: Server, wires: list[Wire]) -> None:
         assert one_more.reply() == b"-ERR max number of clients reached\r\n"
         assert one_more.rest() == b""
     wires.pop().close()
+    while b"connected_clients:19\r\n" not in wires[0]("INFO", "clients"):
+        pass  # the server has not noticed yet
     with server.wire() as again:
         assert ping_works(again)
     for wire in wires:
