@@ -213,8 +213,14 @@ def test_write_errors_are_told(disk: FaultyDisk, on_disk: Callable[..., Server])
         while wire.raw("SET", f"more:{acknowledged}", "v" * 1000) == b"+OK\r\n":
             acknowledged += 1
             assert acknowledged < 100_000
+
+    def refused() -> bool:
+        with contextlib.suppress(Closed, ConnectionError), server.wire(timeout_s=60) as wire:
+            return wire.raw("SET", "refused", "v").startswith(b"-MISCONF")
+        return False
+
+    assert settle(refused)
     with server.wire(timeout_s=60) as wire:
-        assert wire.raw("SET", "refused", "v").startswith(b"-MISCONF")
         assert wire("STRLEN", "kept:7") == 1000
         disk.set(write_errno=0)
     server.kill()
